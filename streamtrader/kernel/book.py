@@ -1,0 +1,191 @@
+"""The L2 book: one open-addressing table of levels for both sides, in integer ticks and lots, best prices tracked.
+
+Measured against sorted arrays and price windows on real captures, the table is the shortest, has no window to
+re-centre, and its cost does not depend on where a level lies. It is bounded: when it is full it forgets the far
+levels and says from where. `edge[side]` is the nearest tick that was ever forgotten since the snapshot: inside it the
+book is complete, beyond it is unknown.
+
+Best-quote feeds (`TOP`) keep one level a side outside the table.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamtrader.events import BID
+from streamtrader.kernel.compiler import inlined
+from streamtrader.kernel.record import Record
+
+BOOK_SLOTS = 4096
+_FAR_TICKS = 1 << 62
+_UNBOUNDED_TICKS = 1 << 40
+
+
+class Book(Record):
+    """`top[side]` is the best price in ticks or -1, `top_lots[side]` what stands there."""
+
+    def __init__(self, slots: int = BOOK_SLOTS) -> None:
+        self.top = np.full(2, -1)
+        self.top_lots = np.zeros(2, np.int64)
+        self.count = np.zeros(2, np.int64)  # levels in the table; 0 where a best-quote feed keeps the side
+        self.reach_ticks = _UNBOUNDED_TICKS  # levels further than this from their best are not kept
+        self.edge = np.array([-1, _FAR_TICKS])
+        self.forgotten_count = 0
+        self.prune_count = 0
+        self.table = np.full((slots, 2), -1)  # key = ticks * 2 + side (-1: free), lots
+
+    def clear(self) -> None:
+        self.top[:] = -1
+        self.top_lots[:] = 0
+        self.count[:] = 0
+        self.reach_ticks = _UNBOUNDED_TICKS
+        self.edge[0] = -1
+        self.edge[1] = _FAR_TICKS
+        for slot in range(len(self.table)):
+            self.table[slot, 0] = -1
+
+    def best_lots(self, side: int) -> int:
+        return self.top_lots[side]
+
+    def lots_at(self, side: int, ticks: int) -> int:
+        """What is displayed at a level; 0 where there is none."""
+        if ticks == self.top[side]:
+            return self.top_lots[side]
+        if self.count[side] == 0:
+            return 0
+        key = ticks * 2 + side
+        slot = self.slot_of(key)
+        return self.table[slot, 1] if self.table[slot, 0] == key else 0
+
+    def is_crossed(self) -> bool:
+        return self.top[0] >= 0 and self.top[1] >= 0 and self.top[0] >= self.top[1]
+
+    @inlined
+    def set_top(self, side: int, ticks: int, lots: int) -> int:
+        """The one level that a best-quote feed knows of a side; returns what stood at that price."""
+        if self.count[side] > 0:
+            self.clear()
+        before = self.top_lots[side] if self.top[side] == ticks else 0
+        self.top[side] = ticks if lots > 0 else -1
+        self.top_lots[side] = lots
+        return before
+
+    @inlined
+    def set_level(self, side: int, ticks: int, lots: int) -> int:
+        """Put `lots` at the level and return what stood there."""
+        key = ticks * 2 + side
+        mask = len(self.table) - 1
+        slot = ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & mask
+        while self.table[slot, 0] != key and self.table[slot, 0] != -1:
+            slot = (slot + 1) & mask
+        top = self.top[side]
+        if self.table[slot, 0] == key:
+            before = self.table[slot, 1]
+            if lots > 0:
+                self.table[slot, 1] = lots
+                if ticks == top:
+                    self.top_lots[side] = lots
+            else:
+                self.drop(side, ticks, slot)
+            return before
+        if lots > 0:
+            self.insert(side, ticks, lots, slot)
+        return 0
+
+    def insert(self, side: int, ticks: int, lots: int, slot: int) -> None:
+        top = self.top[side]
+        if top >= 0 and abs(ticks - top) > self.reach_ticks:
+            self.forget(side, ticks)
+            return
+        self.table[slot, 0] = ticks * 2 + side
+        self.table[slot, 1] = lots
+        self.count[side] += 1
+        if top < 0 or (ticks > top if side == BID else ticks < top):
+            self.top[side] = ticks
+            self.top_lots[side] = lots
+        if self.count[0] + self.count[1] > len(self.table) * 5 // 8:
+            self.prune()
+
+    def drop(self, side: int, ticks: int, slot: int) -> None:
+        self.free(slot)
+        if ticks == self.top[side]:
+            best = self.next_level(side, ticks)
+            self.top[side] = best
+            self.top_lots[side] = 0
+            if best >= 0:
+                self.top_lots[side] = self.table[self.slot_of(best * 2 + side), 1]
+
+    def home(self, key: int) -> int:
+        return ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & (len(self.table) - 1)
+
+    def slot_of(self, key: int) -> int:
+        mask = len(self.table) - 1
+        slot = self.home(key)
+        while self.table[slot, 0] != key and self.table[slot, 0] != -1:
+            slot = (slot + 1) & mask
+        return slot
+
+    def free(self, slot: int) -> None:
+        """Close the gap, so that no probe ever needs a tombstone."""
+        mask = len(self.table) - 1
+        self.count[self.table[slot, 0] & 1] -= 1
+        at = (slot + 1) & mask
+        while self.table[at, 0] != -1:
+            if ((at - self.home(self.table[at, 0])) & mask) >= ((at - slot) & mask):
+                self.table[slot, 0] = self.table[at, 0]
+                self.table[slot, 1] = self.table[at, 1]
+                slot = at
+            at = (at + 1) & mask
+        self.table[slot, 0] = -1
+
+    def forget(self, side: int, ticks: int) -> None:
+        self.forgotten_count += 1
+        self.edge[side] = max(self.edge[side], ticks) if side == BID else min(self.edge[side], ticks)
+
+    def prune(self) -> None:
+        """Full: bring the reach in by quarters until a third is free. Both sides weigh the same distance."""
+        self.prune_count += 1
+        reach = 0
+        for slot in range(len(self.table)):
+            key = self.table[slot, 0]
+            if key >= 0:
+                reach = max(reach, abs((key >> 1) - self.top[key & 1]))
+        kept = len(self.table)
+        while kept > len(self.table) * 3 // 8 and reach > 16:
+            reach = reach * 3 // 4
+            kept = 0
+            for slot in range(len(self.table)):
+                key = self.table[slot, 0]
+                if key >= 0 and abs((key >> 1) - self.top[key & 1]) <= reach:
+                    kept += 1
+        slot = 0
+        while slot < len(self.table):
+            key = self.table[slot, 0]
+            if key >= 0 and abs((key >> 1) - self.top[key & 1]) > reach:
+                self.forget(key & 1, key >> 1)
+                self.free(slot)
+            else:
+                slot += 1
+        # Room to breathe: the next prune comes later, and levels stay known while the price drifts.
+        self.reach_ticks = reach * 4
+
+    def next_level(self, side: int, ticks: int) -> int:
+        """The next level away from the middle, or -1: probe near ticks, then look through the table."""
+        if self.count[side] == 0:
+            return -1
+        step = -1 if side == BID else 1
+        for distance in range(1, 257):
+            key = (ticks + step * distance) * 2 + side
+            if self.table[self.slot_of(key), 0] == key:
+                return ticks + step * distance
+        best = -1
+        for slot in range(len(self.table)):
+            key = self.table[slot, 0]
+            if key >= 0 and key & 1 == side:
+                found = key >> 1
+                if side == BID:
+                    if found < ticks and found > best:
+                        best = found
+                elif found > ticks and (best < 0 or found < best):
+                    best = found
+        return best

@@ -1,0 +1,61 @@
+"""Candles from trades, closed by the received clock.
+
+A candle covers [start, start + interval). It is closed by the first event of any instrument at or after its end, so a
+quiet minute is closed by whatever else happens or by a TIMER event, never by a later trade alone. An interval
+without a trade gives a flat candle of volume 0 at the last close; after a long silence only the last
+`SILENT_LIMIT` intervals are given, the others are counted as skipped.
+"""
+
+from __future__ import annotations
+
+from streamtrader.kernel.record import Record
+
+FAR_NS = 1 << 62
+SILENT_LIMIT = 1_440
+
+
+class CandleBuilder(Record):
+    """`interval_ns` 0: no candles. `end_ns` is FAR until the first trade."""
+
+    def __init__(self, interval_ns: int = 0) -> None:
+        self.interval_ns = interval_ns
+        self.end_ns = FAR_NS
+        self.count = 0
+        self.skipped_count = 0
+        self.trade_count = 0
+        self.open = 0.0
+        self.high = 0.0
+        self.low = 0.0
+        self.close = 0.0
+        self.volume = 0.0
+
+    def add(self, price: float, size: float, now_ns: int) -> None:
+        """Take a trade into the interval that `now_ns` lies in; an earlier interval was closed before."""
+        if self.end_ns == FAR_NS:
+            self.end_ns = now_ns - now_ns % self.interval_ns + self.interval_ns
+        if self.trade_count == 0:
+            self.open = price
+            self.high = price
+            self.low = price
+        self.high = max(self.high, price)
+        self.low = min(self.low, price)
+        self.close = price
+        self.volume += size
+        self.trade_count += 1
+
+    def skip_to(self, now_ns: int) -> None:
+        """Leave out what lies further back than `SILENT_LIMIT` intervals."""
+        waiting = (now_ns - self.end_ns) // self.interval_ns
+        if waiting > SILENT_LIMIT and self.trade_count == 0:
+            self.skipped_count += waiting - SILENT_LIMIT
+            self.end_ns += (waiting - SILENT_LIMIT) * self.interval_ns
+
+    def next_interval(self) -> None:
+        """Begin the interval after the one just closed."""
+        self.count += 1
+        self.end_ns += self.interval_ns
+        self.trade_count = 0
+        self.open = self.close
+        self.high = self.close
+        self.low = self.close
+        self.volume = 0.0

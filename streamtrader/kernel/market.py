@@ -1,0 +1,161 @@
+"""What is known of one instrument: its book, its candles, its state, and the current event in ticks and lots."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from streamtrader.events import ASK, BID, MORE, TOP, BookState, Event, Kind, TapeEvent
+from streamtrader.kernel.book import BOOK_SLOTS, Book
+from streamtrader.kernel.candles import FAR_NS, CandleBuilder
+from streamtrader.kernel.compiler import inlined
+from streamtrader.kernel.record import Record
+
+NO_STATE = 0  # no feed ever spoke of a book: trades only, or rows from a file without book states
+
+
+class Market(Record):
+    """Books are shared by all seats of the instrument.
+
+    `ticks`, `lots` are those of the current event, `before_lots` what its level held before it.
+    """
+
+    def __init__(
+        self,
+        ticks_per_unit: float = 100.0,
+        lots_per_unit: float = 1e8,
+        minimum_notional: float = 0.0,
+        candle_ns: int = 0,
+        slots: int = BOOK_SLOTS,
+    ) -> None:
+        self.ticks_per_unit = ticks_per_unit
+        self.lots_per_unit = lots_per_unit
+        self.minimum_notional = minimum_notional
+        self.now_ns = 0  # the time of the turn in hand
+        self.event_ns = 0  # the time of the last event
+        self.due_ns = FAR_NS  # the earliest thing that waits for a seat of this instrument, or a candle's end
+        self.ticks = 0
+        self.lots = 0
+        self.before_lots = 0
+        self.last_price = 0.0
+        self.state = NO_STATE
+        self.state_before_cross = NO_STATE
+        self.book_ns = 0
+        self.update_id = 0
+        self.has_depth = False
+        self.candle_seat = 0  # 1 + the next seat to be told of the candle in `closed`; 0: none
+        self.crossed_count = 0
+        self.gap_count = 0
+        self.trade_count = 0
+        self.message_count = 0
+        self.candle = CandleBuilder(candle_ns)
+        self.closed = np.zeros(1, TapeEvent().dtype)  # the candle that is being delivered
+        self.book = Book(slots)
+
+    def ticks_of(self, price: float) -> int:
+        return np.int64(price * self.ticks_per_unit + 0.5)
+
+    def lots_of(self, size: float) -> int:
+        """Whole lots only, and never more than asked for; a thousandth of a lot is forgiven."""
+        return np.int64(size * self.lots_per_unit + 1e-3)
+
+    def price_of(self, ticks: int) -> float:
+        return ticks / self.ticks_per_unit
+
+    def size_of(self, lots: int) -> float:
+        return lots / self.lots_per_unit
+
+    def notional(self, ticks: int, lots: int) -> float:
+        return ticks / self.ticks_per_unit * (lots / self.lots_per_unit)
+
+    def middle(self) -> float:
+        """Half-way between the best prices; nan while a side is empty."""
+        bid, ask = self.book.top[BID], self.book.top[ASK]
+        if bid < 0 or ask < 0:
+            return math.nan
+        return 0.5 * (bid + ask) / self.ticks_per_unit
+
+    def mark_price(self) -> float:
+        """What a position is worth now: the middle, else the last trade, else 0 (unknown)."""
+        bid, ask = self.book.top[BID], self.book.top[ASK]
+        if bid >= 0 and ask >= 0:
+            return 0.5 * (bid + ask) / self.ticks_per_unit
+        return self.last_price
+
+    @inlined
+    def observe(self, event: Event) -> None:
+        """Let the event change what is known."""
+        kind = event.kind
+        if kind == Kind.BOOK:
+            level = event.level  # type: ignore[attr-defined]
+            self.ticks = np.int64(level.price * self.ticks_per_unit + 0.5)
+            self.lots = np.int64(level.size * self.lots_per_unit + 0.5)
+            if event.flags & TOP:
+                self.before_lots = self.book.set_top(np.int64(event.side), self.ticks, self.lots)
+            else:
+                self.before_lots = self.book.set_level(np.int64(event.side), self.ticks, self.lots)
+            if event.flags & MORE == 0:
+                self.end_message(event)
+        elif kind == Kind.TRADE:
+            trade = event.trade  # type: ignore[attr-defined]
+            self.last_price = trade.price
+            self.ticks = np.int64(trade.price * self.ticks_per_unit + 0.5)
+            self.lots = np.int64(trade.size * self.lots_per_unit + 0.5)
+            self.trade_count += 1
+            if self.candle.interval_ns > 0:
+                self.candle.add(trade.price, trade.size, self.now_ns)
+                self.due_ns = min(self.due_ns, self.candle.end_ns)
+        else:
+            self.observe_rest(event)
+
+    def observe_rest(self, event: Event) -> None:
+        kind = event.kind
+        if kind == Kind.BOOK_CLEAR:
+            self.book.clear()
+            self.has_depth = True
+        elif kind == Kind.QUOTE and not self.has_depth:
+            quote = event.quote  # type: ignore[attr-defined]
+            self.book.set_top(BID, self.ticks_of(quote.bid_price), np.int64(quote.bid_size * self.lots_per_unit + 0.5))
+            self.book.set_top(ASK, self.ticks_of(quote.ask_price), np.int64(quote.ask_size * self.lots_per_unit + 0.5))
+            self.end_message(event)
+        elif kind == Kind.LINK:
+            self.state = np.int64(event.link.state)  # type: ignore[attr-defined]
+            self.state_before_cross = NO_STATE
+            if self.state == BookState.GAP:
+                self.gap_count += 1
+
+    @inlined
+    def end_message(self, event: Event) -> None:
+        """The last row of a message: only now must the book make sense."""
+        self.book_ns = self.now_ns
+        self.update_id = event.id  # type: ignore[attr-defined]
+        self.message_count += 1
+        if not event.flags & TOP:
+            self.has_depth = self.has_depth or event.kind == Kind.BOOK
+        is_crossed = self.book.top[0] >= self.book.top[1] and self.book.top[0] >= 0 and self.book.top[1] >= 0
+        if is_crossed or self.state == BookState.CROSSED:
+            self.judge_cross(is_crossed)
+
+    def judge_cross(self, is_crossed: bool) -> None:
+        """A crossed book is not believed until it has uncrossed by itself or was replaced."""
+        if is_crossed:
+            self.crossed_count += 1
+            if self.state != BookState.CROSSED:
+                self.state_before_cross = self.state
+                self.state = BookState.CROSSED
+        else:
+            self.state = self.state_before_cross
+
+    def close_candle(self) -> None:
+        """Put the finished candle into `closed`."""
+        builder = self.candle
+        candle = self.closed[0].candle
+        candle.venue_ns = builder.end_ns - builder.interval_ns
+        candle.received_ns = builder.end_ns
+        candle.open = builder.open
+        candle.high = builder.high
+        candle.low = builder.low
+        candle.close = builder.close
+        candle.volume = builder.volume
+        candle.kind = Kind.CANDLE

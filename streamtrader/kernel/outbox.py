@@ -1,0 +1,95 @@
+"""What the engine says: every intent, refusal, order and fill as one 64-byte row, in the order of decision.
+
+A row is output, not state. The runtime drains the rows after each turn of the loop; database, metrics, screen and
+parity all read the same rows. The loop returns early while half of the rows wait, so that nothing is lost; should one
+event alone ask for more than the other half, `lost` counts it and the runtime stops the engine.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import numpy as np
+
+from streamtrader.kernel.record import Record
+
+OUTBOX_SLOTS = 1 << 15
+
+
+class OutboxKind(enum.IntEnum):
+    INTENT = 1
+    REFUSED = 2
+    SENT = 3
+    ACCEPTED = 4
+    FILLED = 5
+    CANCELLED = 6
+    REJECTED = 7
+    HALTED = 8  # a rule pulled the kill switch of the seat
+    FAILED = 9  # the strategy of the seat raised and was stopped
+
+
+TAKER = 1  # code of a FILLED row
+IMMEDIATE, POST_ONLY = 1, 2  # bits of an INTENT row's code
+
+
+class OutboxRow(Record):
+    """`ticks` is the limit, or the price of a fill; `code` a refusal, liquidity or order bits, by kind."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.at_ns = 0
+        self.order = 0
+        self.ticks = 0
+        self.lots = 0
+        self.remaining_lots = 0
+        self.fee = 0.0
+        self.seat = np.uint32(0)
+        self.kind = np.uint8(0)
+        self.side = np.uint8(0)
+        self.code = np.uint16(0)
+
+
+OUTBOX_ROW: np.dtype[Any] = OutboxRow().dtype
+
+
+class Outbox(Record):
+    """A bounded buffer of rows: `written` counts all there ever were, `drained` those that were taken."""
+
+    def __init__(self, slots: int = OUTBOX_SLOTS) -> None:
+        self.written = 0
+        self.drained = 0
+        self.lost = 0
+        self.rows = np.zeros(slots, OUTBOX_ROW)
+
+    def is_half_full(self) -> bool:
+        return (self.written - self.drained) * 2 > len(self.rows)
+
+    def put(
+        self, kind: int, seat: int, at_ns: int, order: int, side: int, code: int,
+        ticks: int, lots: int, remaining_lots: int, fee: float,
+    ) -> None:  # fmt: skip
+        if self.written - self.drained >= len(self.rows):
+            self.lost += 1
+            return
+        row = self.rows[self.written & (len(self.rows) - 1)]
+        row.sequence = self.written
+        row.at_ns = at_ns
+        row.order = order
+        row.ticks = ticks
+        row.lots = lots
+        row.remaining_lots = remaining_lots
+        row.fee = fee
+        row.seat = seat
+        row.kind = kind
+        row.side = side
+        row.code = code
+        self.written += 1
+
+    def take(self) -> np.ndarray[Any, np.dtype[Any]]:
+        """From Python: a copy of the rows that were not taken yet."""
+        slots = len(self.rows)
+        numbers = np.arange(self.drained, self.written) & (slots - 1)
+        rows: np.ndarray[Any, np.dtype[Any]] = np.asarray(self.rows)[numbers].copy()
+        self.drained = self.written
+        return rows

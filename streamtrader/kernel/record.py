@@ -1,0 +1,119 @@
+"""State is bytes: a plain class whose `__init__` assigns numbers, arrays and other records becomes a fixed layout.
+
+To its author a record is an ordinary object. To NumPy it is an aligned structured scalar whose type is the class.
+`compiler.py` makes Numba see a struct with methods. This module knows no Numba and never must: tapes are read by
+programs that compile nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+# Every layout that was ever made, and who wants to hear of new ones (the compiler, once it is imported).
+layouts: dict[np.dtype[Any], type[Record]] = {}
+listeners: list[Any] = []
+
+
+def _layout(cls: type, values: dict[str, Any]) -> np.dtype[Any]:
+    """Scalars on their natural alignment, arrays and records on 8 bytes, the whole a multiple of 8.
+
+    By hand, because `align=True` refuses nested records after a bool.
+    """
+    names, formats, offsets, titles, at = [], [], [], [], 0
+    for name, given in (values or {"unused": 0}).items():
+        if not isinstance(given, bool | int | float | np.generic | np.ndarray):
+            raise TypeError(
+                f"{cls.__name__}.{name} is a {type(given).__name__}; "
+                "a record holds numbers, NumPy arrays and other records"
+            )
+        value = given if isinstance(given, np.void) else np.asarray(given)
+        is_scalar = value.dtype.fields is None and value.shape == ()
+        alignment = value.dtype.alignment if is_scalar else 8
+        at = -(-at // alignment) * alignment
+        names.append(name)
+        formats.append((value.dtype, value.shape))
+        offsets.append(at)
+        titles.append(f"{cls.__module__}.{cls.__qualname__}.{name}")  # equal fields, still two Numba types
+        at += value.dtype.itemsize * int(np.prod(value.shape))
+    size = max(8, -(-at // 8) * 8)
+    fields = {"names": names, "formats": formats, "offsets": offsets, "titles": titles, "itemsize": size}
+    return np.dtype((cls, np.dtype(fields)))  # type: ignore[call-overload, no-any-return]
+
+
+if TYPE_CHECKING:
+
+    class _Void:
+        """What mypy sees: an ordinary class, so that the fields of `__init__` have their own types."""
+
+        dtype: np.dtype[Any]
+
+        def __getitem__(self, name: str) -> Any: ...
+        def __setitem__(self, name: str, value: Any) -> None: ...
+        def tobytes(self) -> bytes: ...
+
+else:
+    _Void = np.void
+
+
+class Record(_Void):
+    """Ordinary class to its author, fixed bytes to NumPy, struct with methods to Numba."""
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Record:
+            draft = np.zeros(1, np.dtype((cls, np.dtype([]))))[0]  # no fields yet: assignments land in its dict
+            cls.__init__(draft, *args, **kwargs)
+            layout = _layout(cls, vars(draft))
+            if layout not in layouts or layouts[layout] is not cls:
+                layouts[layout] = cls
+                for listener in listeners:
+                    listener(cls, layout)
+            return np.zeros(1, layout)[0]  # Python now calls __init__ again, filling the bytes.
+
+        def __getattribute__(self, name: str) -> Any:
+            fields = np.void.__getattribute__(self, "dtype").fields
+            if fields and name in fields:
+                return np.void.__getitem__(self, name)
+            if fields is None and name in (draft := object.__getattribute__(self, "__dict__")):
+                return draft[name]
+            return object.__getattribute__(self, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if self.dtype.names:
+                self[name] = value
+            else:
+                vars(self)[name] = value  # NumPy has its own `size`, `data`, `flags`...
+
+
+class View:
+    """An attribute that reads the same bytes as another record of equal size."""
+
+    def __init__(self, cls: type[Record]) -> None:
+        self.cls = cls
+        self.layout = cls().dtype
+
+    def __get__(self, record: Any, owner: type | None = None) -> Any:
+        if record is None:
+            return self
+        # Only the uncompiled loop comes here: the same memory, not a copy, while the record's array lives.
+        raw = (ctypes.c_char * self.layout.itemsize).from_address(record.__array_interface__["data"][0])
+        return np.frombuffer(raw, self.layout)[0]
+
+
+def boxed(*records: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """Records of one layout in an array: what a compiled loop can be handed. Padding is zero."""
+    box = np.zeros(len(records), records[0].dtype)
+    for index, record in enumerate(records):
+        if record.dtype != box.dtype:
+            raise TypeError(f"{type(record).__name__}: records of one array need one layout")
+        box[index] = record
+    return box
+
+
+def bytes_of(arrays: Iterable[np.ndarray[Any, Any]]) -> bytes:
+    """The state as bytes, in the order given."""
+    return b"".join(array.tobytes() for array in arrays)

@@ -1,0 +1,124 @@
+"""A seat: one strategy instance on one instrument, with its own slice of the account.
+
+Books are shared, seats are not: 500 parameter sets on one feed are one replay. The hot fields come first and the
+whole record stays small; open orders and the simulated venue live in arrays of their own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamtrader.kernel.candles import FAR_NS
+from streamtrader.kernel.market import Market
+from streamtrader.kernel.record import Record
+from streamtrader.units import NS_PER_DAY
+
+RETRY_NS = 1_000_000_000  # a target whose order was refused is not asked for again within this time
+REPEAT_NS = 100_000_000  # refusals for the same reason within this time are counted, not told again
+
+
+class Seat(Record):
+    """`cash` is in quote currency, `position_lots` signed, `working_*_lots` sent and not yet done.
+
+    `peak_equity` and `drawdown_worst` count since the last RESUME; `day_equity` is what the day began with.
+    """
+
+    def __init__(
+        self, index: int = 0, instrument: int = 0, cash: float = 10_000.0, maker_fee_bps: float = 10.0,
+        taker_fee_bps: float = 10.0, day_offset_ns: int = 0,
+    ) -> None:  # fmt: skip
+        self.index = index
+        self.instrument = instrument
+        self.position_lots = 0
+        self.intent_count = 0  # orders and cancels asked for in this turn
+        self.is_busy = False  # the venue holds orders of ours, or remembers what we took
+        self.has_target = False
+        self.due_ns = FAR_NS  # the first request or report on its way
+        self.cash = cash
+        self.equity = cash
+        self.peak_equity = cash
+        self.drawdown_worst = 0.0
+        self.day_equity = cash
+        self.next_day_ns = 0
+        self.day_offset_ns = day_offset_ns
+        self.working_buy_lots = 0
+        self.working_sell_lots = 0
+        self.target_lots = 0
+        self.target_retry_ns = 0
+        self.halted = 0  # the Refusal that stops all but reducing orders, 0: none
+        self.maker_fee_bps = maker_fee_bps
+        self.taker_fee_bps = taker_fee_bps
+        self.fees = 0.0
+        self.turnover = 0.0
+        self.order_count = 0
+        self.fill_count = 0
+        self.taker_fill_count = 0
+        self.partial_fill_count = 0
+        self.refused_count = 0
+        self.rejected_count = 0
+        self.cancelled_count = 0
+        self.failure_count = 0  # turns of the strategy that ended in an exception
+        self.asked_refusal = 0  # something asked for in this turn that cannot be an order
+        self.last_refusal = 0
+        self.last_refusal_ns = 0
+
+    def mark(self, market: Market) -> None:
+        """What the seat is worth now."""
+        price = market.mark_price()
+        if market.now_ns >= self.next_day_ns:
+            self.roll_day(market.now_ns)
+        if price > 0.0:
+            self.equity = self.cash + self.position_lots / market.lots_per_unit * price
+            self.peak_equity = max(self.peak_equity, self.equity)
+            self.drawdown_worst = max(self.drawdown_worst, self.peak_equity - self.equity)
+
+    def roll_day(self, now_ns: int) -> None:
+        """Days begin at the configured UTC hour; the day's loss counts from there, also after a restart."""
+        into_day_ns = (now_ns - self.day_offset_ns) % NS_PER_DAY
+        self.next_day_ns = now_ns - into_day_ns + NS_PER_DAY
+        self.day_equity = self.equity
+
+    def book_fill(self, market: Market, signed_lots: int, ticks: int, is_taker: bool) -> float:
+        """Take a fill into the account; returns its fee."""
+        notional = market.notional(ticks, abs(signed_lots))
+        fee = notional * (self.taker_fee_bps if is_taker else self.maker_fee_bps) * 1e-4
+        self.position_lots += signed_lots
+        self.cash -= (notional if signed_lots > 0 else -notional) + fee
+        self.fees += fee
+        self.turnover += notional
+        self.fill_count += 1
+        if is_taker:
+            self.taker_fill_count += 1
+        self.mark(market)
+        return fee
+
+    def working(self, signed_lots: int, direction: int) -> None:
+        """Add (`direction` 1) or take away (-1) lots that are on their way or rest."""
+        if signed_lots > 0:
+            self.working_buy_lots += direction * signed_lots
+        else:
+            self.working_sell_lots -= direction * signed_lots
+
+    def is_told(self, code: int, now_ns: int) -> bool:
+        """Whether a refusal for this reason was told just now."""
+        is_repeat = code == self.last_refusal and now_ns - self.last_refusal_ns < REPEAT_NS
+        if not is_repeat:
+            self.last_refusal = code
+            self.last_refusal_ns = now_ns
+        return is_repeat
+
+    def halt(self, code: int) -> bool:
+        """Pull the kill switch; only the operator's RESUME releases it. The first reason stays."""
+        if self.halted != 0:
+            return False
+        self.halted = code
+        self.has_target = False
+        return True
+
+    def resume(self) -> None:
+        self.halted = 0
+        self.peak_equity = self.equity
+        self.drawdown_worst = 0.0
+        self.day_equity = self.equity
+
+

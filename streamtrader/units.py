@@ -1,0 +1,62 @@
+"""The only place that converts or rounds: floats of the wire, integer ticks and lots of the engine, exact decimals.
+
+A price or size on the wire is decimal text. Events carry the nearest double to it, books and orders carry the
+integer number of ticks or lots, the ledger and the database carry exact decimals.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamtrader.instruments import Instrument
+
+NS_PER_US = 1_000
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_S
+# The largest price or size that is believed. A double still separates neighbouring ticks of 1e-4 here, and
+# ticks of 1e-8 stay far below the 2**62 that a kernel integer may hold.
+ABSURD = 1e9
+
+
+def ticks_of(price: float, ticks_per_unit: float) -> int:
+    """The number of ticks nearest to a non-negative price: the nearest double to `n * tick` gives `n` back."""
+    return int(price * ticks_per_unit + 0.5)
+
+
+def lots_of(size: float, lots_per_unit: float) -> int:
+    """The number of lots nearest to a non-negative size."""
+    return int(size * lots_per_unit + 0.5)
+
+
+def whole_lots_of(size: float, lots_per_unit: float) -> int:
+    """The number of whole lots that a non-negative size holds: what may be ordered, never more.
+
+    A thousandth of a lot is forgiven, because 0.3 is a little less than three times 0.1.
+    """
+    return int(size * lots_per_unit + 1e-3)
+
+
+def decimal_price(price_ticks: int, instrument: Instrument) -> Decimal:
+    """The exact price of a number of ticks."""
+    return price_ticks * instrument.price_tick
+
+
+def decimal_size(size_lots: int, instrument: Instrument) -> Decimal:
+    """The exact size of a number of lots."""
+    return size_lots * instrument.size_lot
+
+
+def decimal_text(number: Decimal) -> str:
+    """A decimal without exponent and without trailing zeros: `1E+2` is `100`, `0.500` is `0.5`."""
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def per_unit(step: Decimal) -> float:
+    """How many steps make one unit: 0.01 gives 100.0, 0.25 gives 4.0."""
+    return float(1 / step)
