@@ -1,0 +1,78 @@
+"""The project's chores: `nox -l` lists them, `nox -s NAME` runs one, plain `nox` runs what a change must pass."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "parity"]
+nox.options.default_venv_backend = "venv"
+LOCKED = ("-c", "requirements.lock")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests in random order with warnings as errors; arguments after `--` go to pytest."""
+    session.install("-e", ".[test]", *LOCKED)
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and the usual mistakes with ruff."""
+    session.install("ruff", *LOCKED)
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the whole package with mypy, strictly."""
+    session.install("-e", ".", "mypy", *LOCKED)
+    session.run("mypy")
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """Run only the tests that hold replay, live batches, restarts and the uncompiled loop to the same bytes."""
+    session.install("-e", ".[test]", *LOCKED)
+    session.run("python", "-m", "pytest", "tests", "-k", "parity or same_bytes", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure which branches the tests reach; compiled lines count through the uncompiled loop."""
+    session.install("-e", ".[test]", "coverage", *LOCKED)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure this engine alone: replay and live, one JSON document each."""
+    session.install("-e", ".", *LOCKED)
+    session.run("streamtrader", "bench", "replay", "--json", *session.posargs)
+    session.run("streamtrader", "bench", "live", "--json", *session.posargs)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Install the rivals into their own environments and measure them and us in turns: a table of ratios."""
+    session.install("-e", ".", *LOCKED)
+    session.run("python", "benchmarks/run_peers.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the examples of README.md and docs/ as doctests."""
+    session.install("-e", ".[test]", *LOCKED)
+    session.run("python", "-m", "pytest", "--doctest-glob=*.md", "README.md", "docs", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Pin every dependency of every extra again in requirements.lock."""
+    session.install("uv")
+    session.run(
+        *("uv", "pip", "compile", "pyproject.toml", "--all-extras", "--universal", "--python-version", "3.11"),
+        *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--upgrade"),
+        *("-o", "requirements.lock"),
+    )

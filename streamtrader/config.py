@@ -1,0 +1,270 @@
+"""Settings: defaults, then config.toml, then further files, then the environment, then `--set`; frozen once read.
+
+The models below are the only list of what can be set. `config.toml` in the repository repeats their defaults with
+comments, and a test holds the two together. How a value is found is in `config_sources`, how a mistake is told in
+`config_report`: all mistakes at once, with file and line. No secret is ever read from here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+
+from streamtrader.config_report import DEFAULT, Mistake, Origin, complain, mistakes_of, origin_of
+from streamtrader.config_sources import Sources
+
+CONFIG_FILE = "config.toml"
+Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
+LatencyMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)]
+FeeBps = Annotated[float, Field(ge=-100, le=1_000, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def _checked_speed(speed: Any) -> float | str:
+    """Not a union of types: one mistake should be told once."""
+    if speed == "max":
+        return "max"
+    if isinstance(speed, int | float) and not isinstance(speed, bool) and 0 < speed <= 1e9:
+        return float(speed)
+    raise ValueError('must be a number above 0, or "max"')
+
+
+def _checked_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    for symbol in symbols:
+        if not symbol.isascii() or not symbol.isalnum() or not symbol.isupper():
+            raise ValueError(f'must be symbols in capitals such as "BTCUSDT", not {symbol!r}')
+    if len(set(symbols)) < len(symbols):
+        raise ValueError("must not name a symbol twice")
+    return symbols
+
+
+def _split(symbols: Any) -> Any:
+    """`--set exchange.symbols=BTCUSDT,ETHUSDT` is a list, and so is an array of TOML."""
+    return tuple(symbol.strip() for symbol in symbols.split(",")) if isinstance(symbols, str) else _listed(symbols)
+
+
+def _listed(values: Any) -> Any:
+    """TOML's arrays are lists; settings are frozen."""
+    return tuple(values) if isinstance(values, list) else values
+
+
+def _checked_url(url: str, schemes: tuple[str, ...]) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in schemes or not parts.hostname):
+        raise ValueError(f"must be empty or start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    if parts.username or parts.password:
+        raise ValueError("must not carry a user name or password")
+    return url
+
+
+def _checked_parameter(value: Any) -> bool | int | float:
+    if isinstance(value, bool | int | float) and math.isfinite(value):
+        return value
+    raise ValueError("must be a finite number, or true or false")
+
+
+Symbols = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_checked_symbols)]
+Speed = Annotated[Any, AfterValidator(_checked_speed)]
+WebsocketUrl = Annotated[str, AfterValidator(lambda url: _checked_url(url, ("ws", "wss")))]
+RestUrl = Annotated[str, AfterValidator(lambda url: _checked_url(url, ("http", "https")))]
+Parameter = Annotated[Any, AfterValidator(_checked_parameter)]
+
+
+class Section(BaseModel):
+    """No unknown key, no conversion between types, no change afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class EngineSettings(Section):
+    mode: Literal["paper"] = "paper"
+    cash_quote: Positive = 10_000.0
+    is_spinning: bool = False
+
+
+class VenueSettings(Section):
+    name: Literal["embedded", "binance"] = "embedded"
+    kind: Literal["spot", "perpetual"] = "spot"
+    client: Literal["picows", "websockets"] = "picows"
+    websocket_url: WebsocketUrl = ""
+    rest_url: RestUrl = ""
+
+
+class ExchangeSettings(Section):
+    market: Annotated[str, Field(min_length=1)] = "synthetic"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 7
+    speed: Speed = 1.0
+    symbols: Annotated[Symbols, Field(min_length=1)] = ("BTCUSDT", "ETHUSDT")
+    port: Port = 0
+
+
+class StrategySettings(Section):
+    name: Annotated[str, Field(pattern=r"^([A-Za-z_][\w.]*:)?[A-Za-z_]\w*$")]
+    instruments: Symbols = ()
+    parameters: dict[str, Parameter] = {}
+
+
+class MaxPositionSettings(Section):
+    is_enabled: bool = True
+    limit: Positive = 1.0
+
+
+class MaxNotionalSettings(Section):
+    is_enabled: bool = True
+    limit_quote: Positive = 5_000.0
+
+
+class MaxOrderRateSettings(Section):
+    is_enabled: bool = True
+    orders: Annotated[int, Field(ge=1, le=4_096)] = 50
+    per_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 1.0
+
+
+class PriceBandSettings(Section):
+    is_enabled: bool = True
+    width_bps: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 50.0
+
+
+class StaleBookSettings(Section):
+    is_enabled: bool = True
+    max_age_s: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] = 5.0
+
+
+class DailyLossSettings(Section):
+    is_enabled: bool = True
+    limit_quote: Positive = 200.0
+    reset_hour_utc: Annotated[int, Field(ge=0, le=23)] = 0
+
+
+class DrawdownSettings(Section):
+    is_enabled: bool = True
+    limit_quote: Positive = 500.0
+
+
+class RiskSettings(Section):
+    max_position: MaxPositionSettings = MaxPositionSettings()
+    max_notional: MaxNotionalSettings = MaxNotionalSettings()
+    max_order_rate: MaxOrderRateSettings = MaxOrderRateSettings()
+    price_band: PriceBandSettings = PriceBandSettings()
+    stale_book: StaleBookSettings = StaleBookSettings()
+    daily_loss: DailyLossSettings = DailyLossSettings()
+    drawdown: DrawdownSettings = DrawdownSettings()
+
+
+class SimulatorSettings(Section):
+    up_latency_ms: LatencyMs = 10.0
+    down_latency_ms: LatencyMs = 10.0
+    maker_fee_bps: FeeBps | None = None
+    taker_fee_bps: FeeBps | None = None
+    queue: Literal["behind_displayed"] = "behind_displayed"
+
+
+class CandleSettings(Section):
+    interval_s: Annotated[int, Field(ge=1, le=86_400)] = 60
+
+
+class RunSettings(Section):
+    root: Annotated[str, Field(min_length=1)] = "runs"
+    checkpoint_every_s: Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)] = 30.0
+    flush_every_ms: Annotated[float, Field(ge=1, le=10_000, allow_inf_nan=False)] = 100.0
+
+
+class MetricsSettings(Section):
+    is_enabled: bool = True
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Port = 9464
+    linger_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 0.0
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    file: str = "log.jsonl"
+
+
+DEMO = (
+    StrategySettings(name="ImbalanceMaker", instruments=("BTCUSDT", "ETHUSDT")),
+    StrategySettings(name="EmaCross", instruments=("BTCUSDT",)),
+)
+
+
+class Settings(Section):
+    """Every setting of a run. `origin("metrics.port")` tells where a value came from."""
+
+    engine: EngineSettings = EngineSettings()
+    venue: VenueSettings = VenueSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
+    strategies: Annotated[tuple[StrategySettings, ...], BeforeValidator(_listed)] = DEMO
+    risk: RiskSettings = RiskSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
+    candles: CandleSettings = CandleSettings()
+    run: RunSettings = RunSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+    _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, resolved, in values that JSON has: for the manifest of a run and `config show`."""
+        return self.model_dump(mode="json")
+
+    def origin(self, path: str) -> Origin:
+        """Where the value of `section.key` came from: of itself, or of the section or list that holds it."""
+        return origin_of(tuple(path.split(".")), self._origins)
+
+    def is_chosen(self, path: str) -> bool:
+        """Whether somebody asked for just this value; a file that repeats the default asks for nothing."""
+        origin = self.origin(path)
+        if origin.is_file:
+            return bool(self._value(path) != DEFAULTS._value(path))
+        return origin is not DEFAULT
+
+    def _value(self, path: str) -> Any:
+        value: Any = self
+        for part in path.split("."):
+            value = value[int(part)] if isinstance(value, tuple) else getattr(value, part)
+        return value
+
+
+DEFAULTS = Settings()
+
+
+def load_settings(
+    files: Sequence[Path] = (),
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    *,
+    directory: Path | None = None,
+) -> Settings:
+    """Settle every source into one frozen `Settings`, or raise one ConfigError that tells every mistake.
+
+    `config.toml` is read when `directory` (the working directory) has one; `files` come after it, then the
+    variables `STREAMTRADER__SECTION__KEY` of `environ` (a command passes `os.environ`), then `overrides` of the form `section.key=value`.
+    """
+    ordinary = (directory or Path()) / CONFIG_FILE
+    layers = list(files)
+    if ordinary.is_file() and not any(file.exists() and file.samefile(ordinary) for file in files):
+        layers.insert(0, ordinary)
+    sources = Sources(Settings)
+    for file in layers:
+        sources.read(file)
+    sources.take_environment(environ or {})
+    for override in overrides:
+        sources.take_override(override)
+    settings, mistakes = DEFAULTS, sources.mistakes
+    try:
+        settings = Settings.model_validate(sources.values)
+    except ValidationError as error:
+        refused = {mistake.path for mistake in mistakes}
+        mistakes += [found for found in mistakes_of(error, Settings, sources.origins) if found.path not in refused]
+    if mistakes:
+        raise complain(mistakes)
+    settings._origins.update(sources.origins)
+    return settings
+
+
+__all__ = ["DEFAULTS", "Mistake", "Origin", "Settings", "StrategySettings", "load_settings"]
