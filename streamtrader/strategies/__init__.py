@@ -1,0 +1,18 @@
+"""Strategies: the two bases and the ones that come with the engine."""
+
+from streamtrader.strategies.candle_momentum import CandleMomentum
+from streamtrader.strategies.ema_cross import EmaCross
+from streamtrader.strategies.imbalance_maker import ImbalanceMaker
+from streamtrader.strategies.rsi_momentum import RsiMomentum
+from streamtrader.strategies.strategy import PythonStrategy, Strategy
+from streamtrader.strategies.vwap_reversion import VwapReversion
+
+__all__ = [
+    "CandleMomentum",
+    "EmaCross",
+    "ImbalanceMaker",
+    "PythonStrategy",
+    "RsiMomentum",
+    "Strategy",
+    "VwapReversion",
+]
