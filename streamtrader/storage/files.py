@@ -1,0 +1,84 @@
+"""Files that are there whole or not at all, and errors of the disk in words that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space and start again with the same run directory",
+    errno.EDQUOT: "the disk quota is used up; free some space and start again with the same run directory",
+    errno.EFBIG: "the file may not grow further (file size limit); raise the limit (`ulimit -f`)",
+    errno.EIO: "the disk reports an input/output error; check it before the next session",
+    errno.EACCES: "permission denied; choose a path that this user may use",
+    errno.EPERM: "permission denied; choose a path that this user may use",
+    errno.EROFS: "the file system is read-only; choose another path",
+    errno.ENOENT: "there is no such file or directory",
+    errno.EEXIST: "there is a file of that name",
+    errno.EISDIR: "it is a directory",
+    errno.ENOTDIR: "a part of the path is not a directory",
+    errno.EMFILE: "too many open files; raise the limit (`ulimit -n`)",
+}
+
+
+def explained(error: OSError) -> str:
+    """An operating system's error as a clause with a remedy."""
+    return _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+
+
+def sync_file(descriptor: int) -> None:
+    """Wait until the file's data is on the disk; the size too, times not."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new or renamed entry of a folder durable; systems that cannot open folders do not need it."""
+    with contextlib.suppress(PermissionError, IsADirectoryError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _written_aside(path: Path, data: bytes) -> Path:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise
+    return aside
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a crash at any instant leaves the old one or the new one, never a part."""
+    aside = _written_aside(path, data)
+    try:
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def create_whole(path: Path, data: bytes) -> None:
+    """Like `replace_whole`, but an existing file is never touched: `FileExistsError`."""
+    aside = _written_aside(path, data)
+    try:
+        os.link(aside, path)  # unlike a rename it fails where the name is taken
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "exists already", str(path)) from None
+        aside.rename(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync_folder(path.parent)
