@@ -1,0 +1,234 @@
+"""Binance spot and USD-M public data: trades, best quotes and diff depth, from frames to rows of the ring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from streamtrader.errors import BadMessage, ConfigError
+from streamtrader.events import ASK, BID, MORE, BookState, Kind
+from streamtrader.instruments import Instrument
+from streamtrader.kernel.ring import Ring
+from streamtrader.venues.binance import messages, scan
+from streamtrader.venues.binance.markets import CHANNELS, SPOT, Market
+from streamtrader.venues.binance.scan import COMMITTED, HANDED_OVER, ROW_BYTES_MIN, Scanner
+from streamtrader.venues.books import BookSync
+from streamtrader.venues.venue import Counters, Endpoints, Limits, SnapshotRequest, Venue
+
+SPARE_ROWS = 4  # a frame may also change the state of its book
+PATH_BYTES_MOST = 4_000  # longer lists of streams are sent as messages: servers refuse long request lines
+STREAMS_A_MESSAGE = 200
+LEVELS_ASKED = 1_000
+
+
+class Binance(Venue):
+    """One connection's worth of streams. Without a `scanner` every frame takes the slow path."""
+
+    name = "binance"
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        market: Market = SPOT,
+        *,
+        scanner: Scanner | None = None,
+        channels: Sequence[str] = CHANNELS,
+        endpoints: Sequence[Endpoints] = (),
+        is_stamped: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self.instruments = tuple(instruments)
+        self.market = market
+        self.channels = tuple(channels)
+        self.endpoints = tuple(endpoints) or market.endpoints
+        self.is_stamped = is_stamped
+        self.wants_rotation = False
+        self.limits = limits or Limits(weight_per_minute=market.weight_per_minute)
+        if len(self._streams(self.instruments)) > self.limits.streams:
+            raise ConfigError(f"one binance connection carries {self.limits.streams} streams at most")
+        symbols = [instrument.symbol for instrument in self.instruments]
+        self._index = {symbol.lower(): index for index, symbol in enumerate(symbols)}
+        self._counters = Counters()
+        self._books = [BookSync(index, self._counters) for index in range(len(symbols))]
+        self._has_depth = any(channel.startswith("depth") for channel in self.channels)
+        self._scanner = scanner
+        self._table = scan.table_of(symbols)
+        self._header = np.zeros(scan.HEADER_WORDS, np.int64)
+        self._words = self._header.data
+        self._ring: Ring | None = None
+        self._end = 0  # the ring has room up to here, for all we know
+
+    @property
+    def counters(self) -> Counters:
+        self._counters.trades, self._counters.quotes = self._words[scan.TRADES], self._words[scan.QUOTES]
+        return self._counters
+
+    def book_state(self, instrument: int) -> BookState:
+        return self._books[instrument].state
+
+    def stream_path(self) -> str:
+        streams = "/".join(self._streams(self.instruments))
+        stamp = ["stamp=ns"] if self.is_stamped else []
+        named = [] if len(streams) > PATH_BYTES_MOST else [f"streams={streams}"]
+        query = "&".join(named + stamp)
+        return f"/stream?{query}" if query else "/stream"
+
+    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
+        streams = self._streams(instruments)
+        if len("/".join(streams)) <= PATH_BYTES_MOST:
+            return []
+        return [
+            msgspec.json.encode(
+                {"method": "SUBSCRIBE", "params": streams[start : start + STREAMS_A_MESSAGE], "id": start}
+            )
+            for start in range(0, len(streams), STREAMS_A_MESSAGE)
+        ]
+
+    def connected(self, received_ns: int, ring: Ring) -> None:
+        self.wants_rotation = False
+        for book in self._books:
+            if self._has_depth:
+                book.connect(received_ns, ring)
+            else:
+                book.become(BookState.LIVE, received_ns, ring)  # nothing to synchronise
+
+    def disconnected(self, received_ns: int, ring: Ring) -> None:
+        for book in self._books:
+            book.disconnect(received_ns, ring)
+
+    def rows_of_frame(self, frame: bytes) -> int:
+        return min(len(frame) // ROW_BYTES_MIN, frame.count(b"[")) + SPARE_ROWS  # a bracket for every level
+
+    def rows_of_answer(self, request: SnapshotRequest, body: bytes) -> int:
+        return body.count(b"[") + SPARE_ROWS + self._books[request.instrument].rows_kept
+
+    def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
+        counters = self._counters
+        counters.frames += 1
+        written = ring.written
+        length = len(frame)
+        if self._end - written <= length // ROW_BYTES_MIN + SPARE_ROWS or ring is not self._ring:
+            self._ring, self._end = ring, written + ring.free
+        code = HANDED_OVER
+        if self._scanner is not None and length > 0:
+            asked_ns = 0 if self.is_stamped else received_ns
+            code = self._scanner(
+                np.frombuffer(frame, np.uint8), length, ring.events, written, self._end - written,
+                asked_ns, self._table, self._header,
+            )  # fmt: skip
+        if code == COMMITTED:
+            ring.written = written + 1
+        elif code == HANDED_OVER:
+            counters.handed_over += 1
+            try:
+                self._decode_slowly(frame, received_ns, ring)
+            except BadMessage as error:
+                counters.rejected += 1
+                counters.last_error = str(error)[:200]
+        else:
+            instrument, after, last, clock_ns = self._words[:4].tolist()
+            book = self._books[instrument]
+            if after == book.last and book.state == BookState.LIVE:
+                book.last, book.is_first, book.repeated = last, False, 0
+                counters.levels += code - scan.DEPTH
+                ring.written = written + code - scan.DEPTH
+            else:
+                book.offer(after, last, code - scan.DEPTH, clock_ns, ring)
+
+    def requests(self) -> list[SnapshotRequest]:
+        wanted = [book for book in self._books if book.is_wanted and not book.is_asked]
+        for book in wanted:
+            book.is_wanted, book.is_asked = False, True
+        return [self._request(book.instrument) for book in wanted]
+
+    def respond(
+        self, request: SnapshotRequest, status: int, body: bytes, received_ns: int, ring: Ring
+    ) -> None:
+        book = self._books[request.instrument]
+        try:
+            if status != 200:
+                raise BadMessage(f"snapshot of {request.symbol}: status {status}")
+            data = messages.snapshot_of(body)
+            if ring.free < len(data.bids) + len(data.asks) + book.rows_kept + SPARE_ROWS:
+                raise BadMessage(f"snapshot of {request.symbol}: no room in the ring")
+        except BadMessage as error:
+            self._counters.snapshots_failed += 1
+            self._counters.last_error = str(error)[:200]
+            book.refuse()
+            return
+        venue_ns = messages.nanoseconds(data.T)
+        book.snapshot(data.lastUpdateId, venue_ns, received_ns, data.bids, data.asks, ring)
+
+    def _streams(self, instruments: Sequence[Instrument]) -> list[str]:
+        return [f"{each.symbol.lower()}@{channel}" for each in instruments for channel in self.channels]
+
+    def _request(self, instrument: int) -> SnapshotRequest:
+        symbol = self.instruments[instrument].symbol
+        path = self.market.depth_path(symbol, LEVELS_ASKED)
+        return SnapshotRequest(instrument, symbol, path, self.market.snapshot_weight)
+
+    def _decode_slowly(self, frame: bytes, received_ns: int, ring: Ring) -> None:
+        envelope = messages.envelope_of(frame)
+        symbol, _, channel = envelope.stream.partition("@")
+        instrument = self._index.get(symbol, -1)
+        if not envelope.stream or instrument < 0:
+            self._take_notice(envelope)
+            return
+        if self.is_stamped:
+            if not 0 < envelope.ns < 2**63:
+                raise BadMessage("a frame without the market's stamp")
+            received_ns = envelope.ns
+        if self._end - ring.written < self.rows_of_frame(frame):
+            raise BadMessage("no room in the ring: the caller must wait for it")
+        if channel == "trade":
+            self._write_trade(messages.trade_of(envelope.data), instrument, received_ns, ring)
+        elif channel == "bookTicker":
+            self._write_quote(messages.ticker_of(envelope.data), instrument, received_ns, ring)
+        elif channel == "depth" or channel.startswith("depth@"):
+            self._write_depth(messages.depth_of(envelope.data), instrument, received_ns, ring)
+        else:
+            self._counters.unknown += 1
+
+    def _take_notice(self, envelope: messages.Envelope) -> None:
+        """Answers to our requests, errors, and the announcement that the venue ends the connection."""
+        kind = envelope.e
+        for part in (envelope.event, envelope.data):
+            if part and not kind:
+                kind = messages.notice_of(part).e
+        if kind == "serverShutdown":
+            self.wants_rotation = True
+        elif envelope.error or envelope.code:
+            self._counters.errors += 1
+            self._counters.last_error = bytes(envelope.error or envelope.code)[:200].decode(errors="replace")
+        elif not envelope.result:
+            self._counters.unknown += 1
+
+    def _check_symbol(self, symbol: str, instrument: int) -> None:
+        if symbol != self.instruments[instrument].symbol:
+            raise BadMessage("a message of another symbol than its stream's")
+
+    def _write_trade(self, data: messages.TradeData, instrument: int, received_ns: int, ring: Ring) -> None:
+        self._check_symbol(data.s, instrument)
+        clocks = (messages.nanoseconds(data.T), received_ns)
+        ring.write(Kind.TRADE, instrument, int(data.m), 0, *clocks, data.p, data.q, id=data.t)
+        self._words[scan.TRADES] += 1
+
+    def _write_quote(self, data: messages.TickerData, instrument: int, received_ns: int, ring: Ring) -> None:
+        self._check_symbol(data.s, instrument)
+        clocks = (messages.nanoseconds(data.T), received_ns)
+        ring.write(Kind.QUOTE, instrument, 0, 0, *clocks, data.b, data.B, data.a, data.A, data.u)
+        self._words[scan.QUOTES] += 1
+
+    def _write_depth(self, data: messages.DepthData, instrument: int, received_ns: int, ring: Ring) -> None:
+        self._check_symbol(data.s, instrument)
+        clocks = (messages.nanoseconds(data.T or data.E), received_ns)
+        rows, start = len(data.b) + len(data.a), ring.written
+        for side, levels in ((BID, data.b), (ASK, data.a)):
+            for price, size in levels:
+                ring.write(Kind.BOOK, instrument, side, MORE, *clocks, price, size, id=data.u)
+        if rows:
+            ring.events[(ring.written - 1) & ring.mask]["flags"] = 0
+        ring.written = start  # the book decides whether they count
+        self._books[instrument].offer(data.after, data.u, rows, received_ns, ring)

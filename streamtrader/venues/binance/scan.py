@@ -1,0 +1,282 @@
+"""The hot path of the adapter: one trade, bookTicker or depth frame to rows of the ring, without an object made.
+
+Plain functions over bytes; `kernel.compiler` turns them into machine code, uncompiled they do the same. The
+scanner knows exactly the frames that the venue sends today, key by key. It refuses everything else (another order
+of keys, an exponent, a sign, more than 15 digits, a price of zero, bytes left over) by answering `HANDED_OVER`,
+and the slow path in `messages.py` decides what the frame is. So the scanner never rejects and never counts errors.
+
+How the steps chain with `at`, and what -1 means, is told in `venues/tokens.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from streamtrader.events import ASK, BID, EVENT, MORE, Kind
+from streamtrader.kernel.record import Record, boxed
+from streamtrader.units import ABSURD
+from streamtrader.venues.tokens import (
+    STAMP_BYTES,
+    above_zero,
+    after,
+    decimal,
+    integer,
+    literal,
+    milliseconds,
+    stamp,
+)
+
+HANDED_OVER, COMMITTED, DEPTH = 0, 1, 2  # what `scan` answers; a depth message of n rows answers DEPTH + n
+
+# What `scan` leaves in the header: of a depth message, then its running counts.
+INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES = 0, 1, 2, 3, 4, 5
+HEADER_WORDS = 8
+
+NAME_BYTES = 32  # longer symbols take the slow path
+ROW_BYTES_MIN = 5  # [1,1] is the shortest level that the slow path takes
+
+TRADE, QUOTE, BOOK = int(Kind.TRADE), int(Kind.QUOTE), int(Kind.BOOK)
+
+OPENING = literal('{"stream":"')
+AT_TRADE = literal('trade","data":{"e":"trade","E":')
+AT_TICKER = literal('bookTicker","data":{')
+AT_DEPTH = literal("depth")
+DEPTH_DATA = literal('","data":{"e":"depthUpdate","E":')
+TICKER_EVENT = literal('"e":"bookTicker",')
+KEY_T, KEY_E, KEY_U, KEY_FIRST = literal(',"T":'), literal(',"E":'), literal('"u":'), literal(',"U":')
+KEY_LAST, KEY_PREVIOUS, KEY_ID = literal(',"u":'), literal(',"pu":'), literal(',"t":')
+KEY_SYMBOL, KEY_PRICE, KEY_SIZE = literal(',"s":"'), literal(',"p":"'), literal('","q":"')
+KEY_BID, KEY_BID_SIZE = literal(',"b":"'), literal('","B":"')
+KEY_ASK, KEY_ASK_SIZE = literal('","a":"'), literal('","A":"')
+KEY_BIDS, KEY_ASKS = literal(',"b":['), literal(',"a":[')
+QUOTE_MARK, KEY_TYPE, KEY_MAKER, KEY_LAST_FLAG = literal('"'), literal(',"X":"'), literal(',"m":'), literal(',"M":')
+MARKET_MAKER = literal('MARKET","m":')
+TRUE, FALSE = literal("true"), literal("false")
+LEVEL_OPEN, LEVEL_MIDDLE, LEVEL_CLOSE, COMMA = literal('["'), literal('","'), literal('"]'), literal(",")
+CLOSE_LIST, CLOSE_DATA = literal("]"), literal("}")
+
+
+class Listed(Record):
+    """One slot of the table of instruments: its symbol as streams and as messages write it."""
+
+    def __init__(self) -> None:
+        self.lower = np.zeros(NAME_BYTES, np.uint8)
+        self.upper = np.zeros(NAME_BYTES, np.uint8)
+        self.length = 0
+        self.instrument = -1
+
+
+def table_of(symbols: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
+    """An open-addressing table from the bytes of a stream's symbol to its instrument; at most a quarter full."""
+    slots = 1 << max(4, (4 * len(symbols) - 1).bit_length())
+    table = boxed(*[Listed()] * slots)
+    for instrument, symbol in enumerate(symbols):
+        lower, upper = symbol.lower().encode(), symbol.upper().encode()
+        if len(lower) > NAME_BYTES or len(lower) != len(upper):
+            continue  # the slow path knows it
+        slot = 0
+        for byte in lower:
+            slot = (slot * 33 + byte) & 0xFFFFFFFF
+        slot &= slots - 1
+        while table[slot]["length"]:
+            slot = (slot + 1) & (slots - 1)
+        table[slot]["lower"][: len(lower)] = np.frombuffer(lower, np.uint8)
+        table[slot]["upper"][: len(upper)] = np.frombuffer(upper, np.uint8)
+        table[slot]["length"] = len(lower)
+        table[slot]["instrument"] = instrument
+    return table
+
+
+def find_slot(frame: Any, at: int, stop: int, table: Any) -> tuple[int, int]:
+    """The slot of the symbol that ends at the next `@`, and the place after that."""
+    if at < 0:
+        return -1, -1
+    code, length, most = 0, 0, min(NAME_BYTES, stop - at)
+    while length < most and frame[at + length] != 64:
+        code = (code * 33 + frame[at + length]) & 0xFFFFFFFF
+        length += 1
+    if length == 0 or length == most:  # noqa: PLR1714 - compiled, without a tuple
+        return -1, -1
+    mask = len(table) - 1
+    slot = code & mask
+    for _ in range(len(table)):
+        listed = table[slot]
+        if listed["length"] == 0:
+            return -1, -1
+        if listed["length"] == length:
+            equal = True
+            for index in range(length):
+                equal = equal and listed["lower"][index] == frame[at + index]
+            if equal:
+                return slot, at + length + 1
+        slot = (slot + 1) & mask
+    return -1, -1
+
+
+def symbol(frame: Any, at: int, stop: int, listed: Any) -> int:
+    """The place after `,"s":"BTCUSDT"`, when it is the symbol of the stream."""
+    at = after(frame, at, stop, KEY_SYMBOL)
+    length = listed["length"]
+    if at < 0 or at + length >= stop:
+        return -1
+    for index in range(length):
+        if frame[at + index] != listed["upper"][index]:
+            return -1
+    return after(frame, at + length, stop, QUOTE_MARK)
+
+
+def scan(
+    frame: Any, length: int, events: Any, sequence: int, room: int, received_ns: int, table: Any, header: Any
+) -> int:
+    """Write the rows of one frame from `sequence` on; a `received_ns` of 0 asks for the frame's own stamp."""
+    stop = length - 1
+    if room < 1 or length < STAMP_BYTES or frame[stop] != 125:
+        return HANDED_OVER
+    if received_ns == 0:
+        received_ns, stop = stamp(frame, length)
+        if received_ns <= 0:
+            return HANDED_OVER
+    slot, at = find_slot(frame, after(frame, 0, stop, OPENING), stop, table)
+    if at < 0 or at >= stop:
+        return HANDED_OVER
+    listed = table[slot]
+    if frame[at] == 116:
+        return scan_trade(frame, at, stop, events, sequence, received_ns, listed, header)
+    if frame[at] == 98:
+        return scan_ticker(frame, at, stop, events, sequence, received_ns, listed, header)
+    return scan_depth(frame, at, stop, events, sequence, room, received_ns, listed, header)
+
+
+def scan_trade(
+    frame: Any, at: int, stop: int, events: Any, sequence: int, received_ns: int, listed: Any, header: Any
+) -> int:
+    """One trade: `m` says that the buyer was the maker, so that the seller came to the market."""
+    _, at = milliseconds(frame, after(frame, at, stop, AT_TRADE), stop)
+    early_ns, early = milliseconds(frame, after(frame, at, stop, KEY_T), stop)  # USD-M has T before s
+    identity, at = integer(frame, after(frame, symbol(frame, max(at, early), stop, listed), stop, KEY_ID), stop)
+    price, at = decimal(frame, after(frame, at, stop, KEY_PRICE), stop)
+    size, at = decimal(frame, after(frame, above_zero(price, at), stop, KEY_SIZE), stop)
+    at = after(frame, above_zero(size, at), stop, QUOTE_MARK)
+    if early >= 0:
+        venue_ns = early_ns
+        at = after(frame, after(frame, at, stop, KEY_TYPE), stop, MARKET_MAKER)
+    else:
+        venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T), stop)
+        at = after(frame, at, stop, KEY_MAKER)
+    sold = after(frame, at, stop, TRUE)
+    at = max(sold, after(frame, at, stop, FALSE))
+    if early < 0:
+        at = after(frame, at, stop, KEY_LAST_FLAG)
+        at = max(after(frame, at, stop, TRUE), after(frame, at, stop, FALSE))
+    if after(frame, at, stop, CLOSE_DATA) != stop:
+        return HANDED_OVER
+    event = events[sequence & (len(events) - 1)]
+    event["venue_ns"], event["received_ns"] = venue_ns, received_ns
+    event["a"], event["b"], event["c"], event["d"] = price, size, 0.0, 0.0
+    event["id"], event["instrument"], event["kind"] = identity, listed["instrument"], TRADE
+    event["side"], event["flags"] = 1 if sold >= 0 else 0, 0
+    header[TRADES] += 1
+    return COMMITTED
+
+
+def scan_ticker(
+    frame: Any, at: int, stop: int, events: Any, sequence: int, received_ns: int, listed: Any, header: Any
+) -> int:
+    """One best bid and offer; spot sends no clock with it."""
+    at = after(frame, at, stop, AT_TICKER)
+    dated = after(frame, at, stop, TICKER_EVENT)
+    update, at = integer(frame, after(frame, max(at, dated), stop, KEY_U), stop)
+    bid, at = decimal(frame, after(frame, symbol(frame, at, stop, listed), stop, KEY_BID), stop)
+    bid_size, at = decimal(frame, after(frame, above_zero(bid, at), stop, KEY_BID_SIZE), stop)
+    ask, at = decimal(frame, after(frame, above_zero(bid_size, at), stop, KEY_ASK), stop)
+    ask_size, at = decimal(frame, after(frame, above_zero(ask, at), stop, KEY_ASK_SIZE), stop)
+    at = after(frame, above_zero(ask_size, at), stop, QUOTE_MARK)
+    venue_ns = 0
+    if dated >= 0:
+        venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T), stop)
+        _, at = milliseconds(frame, after(frame, at, stop, KEY_E), stop)
+    if after(frame, at, stop, CLOSE_DATA) != stop:
+        return HANDED_OVER
+    event = events[sequence & (len(events) - 1)]
+    event["venue_ns"], event["received_ns"] = venue_ns, received_ns
+    event["a"], event["b"], event["c"], event["d"] = bid, bid_size, ask, ask_size
+    event["id"], event["instrument"], event["kind"] = update, listed["instrument"], QUOTE
+    event["side"], event["flags"] = 0, 0
+    header[QUOTES] += 1
+    return COMMITTED
+
+
+def scan_depth(
+    frame: Any, at: int, stop: int, events: Any, sequence: int, room: int, received_ns: int, listed: Any, header: Any
+) -> int:
+    """One depth message: its rows are written, but whoever keeps the sequence commits them."""
+    at = after(frame, at, stop, AT_DEPTH)
+    if at < 0:
+        return HANDED_OVER
+    for _ in range(8):  # @100ms, @0ms or nothing
+        if at < stop and frame[at] != 34:
+            at += 1
+    venue_ns, at = milliseconds(frame, after(frame, at, stop, DEPTH_DATA), stop)
+    traded_ns, late = milliseconds(frame, after(frame, at, stop, KEY_T), stop)  # USD-M only
+    first, at = integer(frame, after(frame, symbol(frame, max(at, late), stop, listed), stop, KEY_FIRST), stop)
+    last, at = integer(frame, after(frame, at, stop, KEY_LAST), stop)
+    known = first - 1
+    if late >= 0:
+        venue_ns = traded_ns
+        known, at = integer(frame, after(frame, at, stop, KEY_PREVIOUS), stop)
+    if at < 0 or first > last or known >= last or first == 0:
+        return HANDED_OVER
+    at = after(frame, at, stop, KEY_BIDS)
+    at, rows = levels(frame, at, stop, events, sequence, room, BID, 0)
+    at, rows = levels(frame, after(frame, at, stop, KEY_ASKS), stop, events, sequence, room, ASK, rows)
+    if after(frame, at, stop, CLOSE_DATA) != stop:
+        return HANDED_OVER
+    mask = len(events) - 1
+    for row in range(rows):
+        event = events[(sequence + row) & mask]
+        event["venue_ns"], event["received_ns"], event["id"] = venue_ns, received_ns, last
+        event["instrument"] = listed["instrument"]
+        event["flags"] = MORE if row < rows - 1 else 0
+    header[INSTRUMENT], header[AFTER] = listed["instrument"], known
+    header[LAST], header[RECEIVED] = last, received_ns
+    return DEPTH + rows
+
+
+def levels(
+    frame: Any, at: int, stop: int, events: Any, sequence: int, room: int, side: int, rows: int
+) -> tuple[int, int]:
+    """The levels of one side; the place after the closing bracket and the number of rows by now."""
+    if after(frame, at, stop, CLOSE_LIST) >= 0:
+        return at + 1, rows
+    mask = len(events) - 1
+    while at >= 0 and rows < room:
+        price, at = decimal(frame, after(frame, at, stop, LEVEL_OPEN), stop)
+        size, at = decimal(frame, after(frame, above_zero(price, at), stop, LEVEL_MIDDLE), stop)
+        at = after(frame, at, stop, LEVEL_CLOSE)
+        if at < 0 or size > ABSURD:
+            return -1, rows
+        event = events[(sequence + rows) & mask]
+        event["a"], event["b"], event["c"], event["d"] = price, size, 0.0, 0.0
+        event["kind"], event["side"] = BOOK, side
+        rows += 1
+        if after(frame, at, stop, COMMA) < 0:
+            return after(frame, at, stop, CLOSE_LIST), rows
+        at += 1
+    return -1, rows
+
+
+Scanner = Callable[..., int]
+
+
+@functools.cache
+def compiled_scanner(*, cache: bool = False) -> Scanner:
+    """`scan` as machine code; the first call of a process compiles it, or loads it from the kernel's cache."""
+    from streamtrader.kernel.compiler import entry_point
+
+    frame = np.frombuffer(b'{"stream":"", no frame at all}', np.uint8)
+    header = np.zeros(HEADER_WORDS, np.int64)
+    return entry_point(scan, frame, len(frame), np.zeros(2, EVENT), 0, 1, 1, table_of(()), header, cache=cache)

@@ -1,0 +1,137 @@
+"""What an adapter is: bytes in, events out, no socket and no clock, so that recorded frames are its tests.
+
+One `Connection` runs any adapter. It calls `connected`, then `decode` for every frame, fetches what `requests`
+asks for and hands the answers to `respond`, and calls `disconnected` when the link is lost. The caller makes sure
+that the ring has room for `rows_of_frame` before a frame, and for `rows_of_answer` before an answer.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streamtrader.instruments import Instrument
+from streamtrader.kernel.ring import Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the venue publishes about its connections; the connection keeps them, whatever goes wrong."""
+
+    streams: int = 1024
+    messages_per_s: float = 5.0
+    connections: int = 300
+    connections_window_s: float = 300.0
+    rotate_after_s: float = 23.5 * 3600.0
+    weight_per_minute: int = 1_200  # of REST requests: half of what is allowed, others may share the address
+    silence_s: float = 25.0  # nothing for so long, not even a ping: the link is dead
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a venue is reached: `wss://host` and `https://host`, without paths."""
+
+    stream: str
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRequest:
+    """A REST request that a book waits for; at most one a symbol is under way."""
+
+    instrument: int
+    symbol: str
+    path: str
+    weight: int
+
+
+@dataclass(slots=True)
+class Counters:
+    """What an adapter has seen since it was made. Only ever growing, so that metrics can take differences."""
+
+    frames: int = 0
+    trades: int = 0
+    quotes: int = 0
+    levels: int = 0
+    clears: int = 0
+    links: int = 0
+    unknown: int = 0  # of a kind or a stream that nobody here knows
+    rejected: int = 0  # of a known kind, but with values that cannot be true
+    errors: int = 0  # the venue told us of an error
+    handed_over: int = 0  # frames that the scanner left to the slow path
+    gaps: int = 0
+    resyncs: int = 0  # books that had to start again, for whatever reason
+    repeated: int = 0  # depth messages that told nothing new
+    overflows: int = 0  # early depth messages outgrew their buffer
+    snapshots: int = 0
+    snapshots_failed: int = 0
+    snapshots_early: int = 0  # older than the first delta kept: asked again
+    last_error: str = ""
+
+    def events(self) -> dict[str, int]:
+        """Events written by kind."""
+        return {
+            "trade": self.trades,
+            "quote": self.quotes,
+            "book": self.levels,
+            "book_clear": self.clears,
+            "link": self.links,
+        }
+
+
+class Venue(abc.ABC):
+    """The sans-I/O adapter of one venue for a fixed list of instruments.
+
+    `is_stamped`: the market stamps its frames with its own receive time, and that replaces the wall clock.
+    `wants_rotation`: the venue announced that it will end this connection.
+    """
+
+    name: str
+    limits: Limits
+    endpoints: tuple[Endpoints, ...]  # the first one that answers is used
+    instruments: tuple[Instrument, ...]
+    is_stamped: bool
+    wants_rotation: bool
+
+    @property
+    @abc.abstractmethod
+    def counters(self) -> Counters: ...
+
+    @abc.abstractmethod
+    def stream_path(self) -> str:
+        """Path and query of the websocket."""
+
+    @abc.abstractmethod
+    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
+        """Messages to send once connected; empty where the path says it all."""
+
+    @abc.abstractmethod
+    def connected(self, received_ns: int, ring: Ring) -> None:
+        """A new link stands: every book starts to synchronise. 0 while a stamped market's clock is not known."""
+
+    @abc.abstractmethod
+    def disconnected(self, received_ns: int, ring: Ring) -> None:
+        """The link is lost: every book is stale."""
+
+    @abc.abstractmethod
+    def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
+        """Write the events of one frame. Never raises, whatever the frame holds."""
+
+    @abc.abstractmethod
+    def requests(self) -> list[SnapshotRequest]:
+        """Take the requests that are wanted now; each is under way until it is answered."""
+
+    @abc.abstractmethod
+    def respond(
+        self, request: SnapshotRequest, status: int, body: bytes, received_ns: int, ring: Ring
+    ) -> None:
+        """Take the answer of a request; status 0 where there was none."""
+
+    @abc.abstractmethod
+    def rows_of_frame(self, frame: bytes) -> int:
+        """The most rows that a frame can become; never more than it has bytes, and a few."""
+
+    @abc.abstractmethod
+    def rows_of_answer(self, request: SnapshotRequest, body: bytes) -> int:
+        """The most rows that a snapshot can become, with what waits for it."""
