@@ -14,14 +14,15 @@ import numpy as np
 
 from streamtrader.events import ASK, BID, BUY, SELL, BookState
 from streamtrader.kernel.market import NO_STATE, Market
-from streamtrader.kernel.orders import Blotter, Order, OrderState, Refusal
+from streamtrader.kernel.orders import Order, OrderState, Refusal
 from streamtrader.kernel.seat import Seat
 from streamtrader.units import ABSURD
 
+# Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
+SIZE_BELOW_LOT, PRICE_INVALID, TOO_MANY_ORDERS = int(Refusal.SIZE_BELOW_LOT), int(Refusal.PRICE_INVALID), int(Refusal.TOO_MANY_ORDERS)
 
 class Broker(NamedTuple):
     seat: Seat
-    blotter: Blotter
     market: Market
 
     # --- what there is ---
@@ -42,7 +43,7 @@ class Broker(NamedTuple):
         return self.seat.working_buy_lots if side == BUY else self.seat.working_sell_lots
 
     def open_orders(self) -> int:
-        return self.blotter.count
+        return self.seat.blotter.count
 
     def cash(self) -> float:
         return self.seat.cash
@@ -112,7 +113,7 @@ class Broker(NamedTuple):
     def hold(self, size: float) -> None:
         """Want this position, signed; the difference to what is held and on its way becomes a market order."""
         if not abs(size) < ABSURD:
-            self.refuse(Refusal.SIZE_BELOW_LOT)
+            self.refuse(SIZE_BELOW_LOT)
             return
         lots = self.market.lots_of(abs(size))
         self.seat.target_lots = lots if size >= 0.0 else -lots
@@ -145,18 +146,18 @@ class Broker(NamedTuple):
         """Write the intent into the blotter. What cannot be an order at all is refused here."""
         lots = self.market.lots_of(size) if size > 0.0 and size < ABSURD else 0
         if is_bad_price:
-            self.refuse(Refusal.PRICE_INVALID)
+            self.refuse(PRICE_INVALID)
             return 0
         if lots <= 0:
-            self.refuse(Refusal.SIZE_BELOW_LOT)
+            self.refuse(SIZE_BELOW_LOT)
             return 0
         return self.ask_lots(side, lots, ticks, post_only, immediate)
 
     def ask_lots(self, side: int, lots: int, ticks: int, post_only: bool, immediate: bool) -> int:
         """The same in lots; `ticks` 0 is at the market."""
-        blotter = self.blotter
+        blotter = self.seat.blotter
         if blotter.count == len(blotter.orders):
-            self.refuse(Refusal.TOO_MANY_ORDERS)
+            self.refuse(TOO_MANY_ORDERS)
             return 0
         order = blotter.orders[blotter.count]
         blotter.count += 1
@@ -181,21 +182,21 @@ class Broker(NamedTuple):
 
     def cancel(self, order_id: int) -> bool:
         """Ask to cancel an open order; False when there is none of that id."""
-        index = self.blotter.find(order_id)
+        index = self.seat.blotter.find(order_id)
         if index < 0:
             return False
         self.want_cancel(index)
         return True
 
     def cancel_all(self) -> None:
-        for index in range(self.blotter.count):
+        for index in range(self.seat.blotter.count):
             self.want_cancel(index)
 
     def cancel_others(self, side: int, ticks: int) -> bool:
         """Cancel our orders of a side that stand elsewhere; say whether one stands, or is on its way, at `ticks`."""
         found = False
-        for index in range(self.blotter.count):
-            order = self.blotter.orders[index]
+        for index in range(self.seat.blotter.count):
+            order = self.seat.blotter.orders[index]
             if order.side == side and order.state != OrderState.CANCELLING and not order.wants_cancel:
                 if order.ticks == ticks:
                     found = True
@@ -204,7 +205,7 @@ class Broker(NamedTuple):
         return found
 
     def want_cancel(self, index: int) -> None:
-        order = self.blotter.orders[index]
+        order = self.seat.blotter.orders[index]
         if order.state != OrderState.CANCELLING and not order.wants_cancel:
             order.wants_cancel = True
             self.seat.intent_count += 1

@@ -16,7 +16,7 @@ next seat.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,12 +28,13 @@ from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import Outbox, OutboxKind
 from streamtrader.kernel.record import Record
 from streamtrader.kernel.seat import Seat
-from streamtrader.kernel.table import call_strategy, handles, is_python
+from streamtrader.kernel.table import call_strategy, is_python
 from streamtrader.kernel.turn import next_report, settle
 
-if TYPE_CHECKING:
-    from streamtrader.simulator.venue import SimulatedVenue
-
+# Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
+CANDLE, TIMER = int(Kind.CANDLE), int(Kind.TIMER)
+HALTED, FAILED = int(OutboxKind.HALTED), int(OutboxKind.FAILED)
+STRATEGY_FAILED, PAUSED, KILLED = int(Refusal.STRATEGY_FAILED), int(Refusal.PAUSED), int(Refusal.KILLED)
 DELIVERIES = 4_096  # reports and candles that may come before one event, and 16 more a seat; the rest waits
 
 
@@ -48,26 +49,26 @@ class Clock(Record):
         self.wake_seat = -1  # a plain Python strategy must be called
         self.resume_at = 0  # 1 + the seat from which the event in hand goes on; 0: a new event
         self.delivery_count = 0  # before the event in hand
+        self.timer_ns = 0  # how often `on_timer` comes; 0: nobody has it
+        self.timer_due_ns = FAR_NS
+        self.timer_seat = 0  # 1 + the next seat to be told that time has passed; 0: none
         self.woken = np.zeros(1, TapeEvent().dtype)
 
 
 class State(NamedTuple):
-    """All that decides. `first_seat[i]` to `first_seat[i + 1]` are the seats of instrument `i`."""
+    """All that decides: one clock, the markets, and the seats in the order of their instruments."""
 
     clock: Any
     markets: Any
     seats: Any
-    blotters: Any
-    venues: Any
-    first_seat: Any
 
 
-def advance(state: State, outbox: Any, called: Any, events: Any, mask: int, start: int, stop: int) -> int:
+def advance(state: State, outbox: Any, calls: Any, events: Any, mask: int, start: int, stop: int) -> int:
     """Play the events numbered `start` to `stop` and return the next one to play.
 
     An event's place is `sequence & mask`; -1 for a flat tape, whose block headers (kind 0) are passed over.
     """
-    clock = state.clock[0]
+    clock, markets, seats = state.clock[0], state.markets, state.seats
     for sequence in range(start, stop):
         event = events[sequence & mask]
         if event.kind == 0:
@@ -76,12 +77,11 @@ def advance(state: State, outbox: Any, called: Any, events: Any, mask: int, star
             if outbox[0].is_half_full():
                 return sequence
             clock.now_ns = max(clock.now_ns, event.received_ns)
-            if clock.now_ns >= clock.due_ns and deliver(clock, state, outbox[0], called):
+            if clock.now_ns >= clock.due_ns and deliver(clock, markets, seats, outbox[0], calls):
                 return sequence
-        if event.kind == Kind.TIMER or event.kind == Kind.COMMAND:
-            if play_for_all(clock, state, outbox[0], called, event):
-                return sequence
-        elif play_event(clock, state, outbox[0], called, event):
+        if event.kind >= Kind.TIMER and event.kind != Kind.LINK:
+            play_for_all(clock, markets, seats, outbox[0], calls, event)
+        elif play_event(clock, markets, seats, outbox[0], calls, event):
             return sequence
         if event.received_ns < clock.now_ns:
             clock.backward_count += 1
@@ -92,190 +92,202 @@ def advance(state: State, outbox: Any, called: Any, events: Any, mask: int, star
 
 
 @inlined
-def play_event(clock: Clock, state: State, outbox: Outbox, called: Any, event: Event) -> bool:
+def play_event(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any, event: Event) -> bool:
     """An event of one instrument; True when a Python strategy must be called first."""
-    market = state.markets[event.instrument]
-    first = state.first_seat[event.instrument]
+    market = markets[event.instrument]
+    first = market.first_seat
     if clock.resume_at == 0:
         market.now_ns = clock.now_ns
         market.event_ns = clock.now_ns
         market.observe(event)
     else:
         first = clock.resume_at - 1
-    for index in range(first, state.first_seat[event.instrument + 1]):
-        seat = state.seats[index]
+    for index in range(first, market.stop_seat):
+        seat = seats[index]
         if seat.is_busy:
-            venue = state.venues[index]
-            venue.match(event, market)
-            note_due(seat, venue, market)
+            seat.venue.match(event, market)
+            note_due(seat, market)
         if seat.position_lots != 0 and event.flags & MORE == 0:
             seat.mark(market)
-        if handles(called, index, event.kind):
-            if is_python(called, index):
-                return wake(clock, index, event)
-            take_turn(state, outbox, called, index, event, market)
+        if calls[index].kinds >> np.int64(event.kind) & 1:
+            if is_python(calls[index]):
+                clock.wake_seat = index
+                clock.resume_at = index + 2  # afterwards: on with the next seat
+                clock.woken[0] = event
+                return True
+            take_turn(seat, market, outbox, calls[index], event)
     clock.due_ns = min(clock.due_ns, market.due_ns)
     return False
 
 
-@inlined
-def take_turn(state: State, outbox: Outbox, called: Any, index: int, event: Event, market: Market) -> None:
-    """A compiled strategy decides, then risk and venue take what it asked for."""
-    seat = state.seats[index]
-    failed = call_strategy(called, index, event, seat, state.blotters[index], market)
-    if failed != 0:
-        fail(seat, market, outbox)
+def take_turn(seat: Seat, market: Market, outbox: Outbox, call: Any, event: Event) -> None:
+    """A compiled strategy decides, then risk and venue take what it asked for.
+
+    One that raises may only reduce from now on: its seat is halted and says so.
+    """
+    if call_strategy(call, event, seat, market) != 0:
+        seat.failure_count += 1
+        seat.has_target = False
+        if seat.halt(STRATEGY_FAILED):
+            outbox.put(FAILED, seat.index, market.now_ns, 0, 0, STRATEGY_FAILED, 0, 0, 0, 0.0)
     if seat.has_target or seat.intent_count > 0:
-        settle(seat, state.blotters[index], state.venues[index], market, outbox, called)
+        settle(seat, market, outbox, call)
 
 
-def fail(seat: Seat, market: Market, outbox: Outbox) -> None:
-    """The strategy raised: its seat may only reduce from now on, and says so."""
-    seat.failure_count += 1
-    seat.has_target = False
-    if seat.halt(Refusal.STRATEGY_FAILED):
-        outbox.put(OutboxKind.FAILED, seat.index, market.now_ns, 0, 0, Refusal.STRATEGY_FAILED, 0, 0, 0, 0.0)
-
-
-def note_due(seat: Seat, venue: SimulatedVenue, market: Market) -> None:
-    seat.is_busy = venue.is_busy()
-    seat.due_ns = venue.first_ns()
+def note_due(seat: Seat, market: Market) -> None:
+    seat.is_busy = seat.venue.is_busy()
+    seat.due_ns = seat.venue.first_ns()
     market.due_ns = min(market.due_ns, seat.due_ns)
 
 
-def wake(clock: Clock, index: int, event: Event) -> bool:
-    """Stop the loop for the Python strategy of a seat; afterwards it goes on with the next seat."""
-    clock.wake_seat = index
-    clock.resume_at = index + 2
-    clock.woken[0] = event
-    return True
-
-
-def deliver(clock: Clock, state: State, outbox: Outbox, called: Any) -> bool:
+def deliver(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
     """All that was due by now, market by market; True when a Python strategy must be called first."""
     now_ns = clock.now_ns
     clock.due_ns = now_ns  # until all is delivered, so that an early return comes back here
-    limit = DELIVERIES + 16 * len(state.seats)
-    for instrument in range(len(state.markets)):
-        market = state.markets[instrument]
+    limit = DELIVERIES + 16 * len(seats)
+    for instrument in range(len(markets)):
+        market = markets[instrument]
         while market.due_ns <= now_ns and clock.delivery_count < limit:
-            if market.candle_seat != 0 or market.candle.end_ns <= min(now_ns, seats_due_ns(state, instrument) - 1):
-                if close_candle(clock, state, outbox, called, instrument, now_ns):
+            due_ns = first_due_ns(market, seats)
+            if market.candle_seat != 0 or market.candle.end_ns <= min(now_ns, due_ns - 1):
+                if close_candle(clock, market, seats, outbox, calls, instrument):
                     return True
-            elif deliver_to_seats(clock, state, outbox, called, instrument, min(now_ns, market.candle.end_ns), limit):
+            elif deliver_to_seats(clock, market, seats, outbox, calls, instrument, limit):
                 return True
-            market.due_ns = min(market.candle.end_ns, seats_due_ns(state, instrument))
-    clock.due_ns = FAR_NS
-    for instrument in range(len(state.markets)):
-        clock.due_ns = min(clock.due_ns, state.markets[instrument].due_ns)
+            market.due_ns = min(market.candle.end_ns, first_due_ns(market, seats))
+    if (clock.timer_seat != 0 or clock.timer_due_ns <= now_ns) and tell_time(clock, markets, seats, outbox, calls):
+        return True
+    if clock.timer_ns > 0 and clock.timer_due_ns == FAR_NS:
+        clock.timer_due_ns = now_ns - now_ns % clock.timer_ns + clock.timer_ns
+    clock.due_ns = clock.timer_due_ns
+    for instrument in range(len(markets)):
+        clock.due_ns = min(clock.due_ns, markets[instrument].due_ns)
     return False
 
 
-def seats_due_ns(state: State, instrument: int) -> int:
+def first_due_ns(market: Market, seats: Any) -> int:
     due_ns = FAR_NS
-    for index in range(state.first_seat[instrument], state.first_seat[instrument + 1]):
-        due_ns = min(due_ns, state.seats[index].due_ns)
+    for index in range(market.first_seat, market.stop_seat):
+        due_ns = min(due_ns, seats[index].due_ns)
     return due_ns
 
 
 def deliver_to_seats(
-    clock: Clock, state: State, outbox: Outbox, called: Any, instrument: int, until_ns: int, limit: int
+    clock: Clock, market: Market, seats: Any, outbox: Outbox, calls: Any, instrument: int, limit: int
 ) -> bool:
     """Requests meet the book as it was before this event; then come the answers, each with a turn of its own."""
-    market = state.markets[instrument]
-    for index in range(state.first_seat[instrument], state.first_seat[instrument + 1]):
-        seat = state.seats[index]
+    until_ns = min(clock.now_ns, market.candle.end_ns)
+    told = clock.woken[0]
+    for index in range(market.first_seat, market.stop_seat):
+        seat = seats[index]
         if seat.due_ns > until_ns:
             continue
-        blotter, venue = state.blotters[index], state.venues[index]
         market.now_ns = market.event_ns
         while clock.delivery_count < limit:
-            venue.arrivals(until_ns, market)
-            if venue.reports.first_ns() > until_ns:
+            seat.venue.arrivals(until_ns, market)
+            if seat.venue.reports.first_ns() > until_ns:
                 break
             clock.delivery_count += 1
-            kind = next_report(seat, blotter, venue, market, outbox, clock.woken)
-            clock.woken[0].instrument = instrument
-            if kind != 0 and handles(called, index, kind):
-                if is_python(called, index):
+            told.instrument = instrument
+            kind = next_report(seat, market, outbox, told)
+            if calls[index].kinds >> kind & 1:
+                if is_python(calls[index]):
                     clock.wake_seat = index
-                    note_due(seat, venue, market)
+                    note_due(seat, market)
                     return True
-                take_turn(state, outbox, called, index, clock.woken[0], market)
-        note_due(seat, venue, market)
+                take_turn(seat, market, outbox, calls[index], told)
+        note_due(seat, market)
     return False
 
 
-def close_candle(clock: Clock, state: State, outbox: Outbox, called: Any, instrument: int, now_ns: int) -> bool:
+def close_candle(
+    clock: Clock, market: Market, seats: Any, outbox: Outbox, calls: Any, instrument: int
+) -> bool:
     """Close the interval that has ended and tell the seats; True when a Python strategy must be called first."""
-    market = state.markets[instrument]
     if market.candle_seat == 0:
-        market.candle.skip_to(now_ns)
+        market.candle.skip_to(clock.now_ns)
         market.close_candle()
         market.closed[0].instrument = instrument
-        market.candle_seat = state.first_seat[instrument] + 1
+        market.candle_seat = market.first_seat + 1
     market.now_ns = max(market.event_ns, market.closed[0].received_ns)
-    for index in range(market.candle_seat - 1, state.first_seat[instrument + 1]):
+    for index in range(market.candle_seat - 1, market.stop_seat):
         market.candle_seat = index + 2
-        if handles(called, index, Kind.CANDLE):
-            if is_python(called, index):
+        if calls[index].kinds >> CANDLE & 1:
+            if is_python(calls[index]):
                 clock.wake_seat = index
                 clock.woken[0] = market.closed[0]
                 return True
-            take_turn(state, outbox, called, index, market.closed[0], market)
+            take_turn(seats[index], market, outbox, calls[index], market.closed[0])
     market.candle_seat = 0
     clock.delivery_count += 1
     market.candle.next_interval()
     return False
 
 
-def play_for_all(clock: Clock, state: State, outbox: Outbox, called: Any, event: Event) -> bool:
-    """A timer or an operator's command concerns every seat."""
-    first = max(0, clock.resume_at - 1)
-    for index in range(first, len(state.seats)):
-        seat = state.seats[index]
-        market = state.markets[seat.instrument]
-        market.now_ns = clock.now_ns
-        market.event_ns = clock.now_ns
-        if event.kind == Kind.COMMAND:
-            obey(np.int64(event.command.code), state, outbox, called, index)  # type: ignore[attr-defined]
-        elif handles(called, index, event.kind):
-            if is_python(called, index):
-                return wake(clock, index, event)
-            take_turn(state, outbox, called, index, event, market)
-        clock.due_ns = min(clock.due_ns, market.due_ns)
+def tell_time(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
+    """A whole `timer_ns` has passed, or several: the seats hear of the last one. True to call a Python strategy."""
+    if clock.timer_seat == 0:
+        clock.timer_due_ns = clock.now_ns - clock.now_ns % clock.timer_ns
+        clock.timer_seat = 1
+    told = clock.woken[0]
+    for index in range(clock.timer_seat - 1, len(seats)):
+        clock.timer_seat = index + 2
+        if calls[index].kinds >> TIMER & 1:
+            market = markets[seats[index].instrument]
+            market.now_ns = max(market.event_ns, clock.timer_due_ns)
+            told.kind = TIMER
+            told.instrument = seats[index].instrument
+            told.received_ns = clock.timer_due_ns
+            told.venue_ns = clock.timer_due_ns
+            if is_python(calls[index]):
+                clock.wake_seat = index
+                return True
+            take_turn(seats[index], market, outbox, calls[index], told)
+    clock.timer_seat = 0
+    clock.timer_due_ns += clock.timer_ns
     return False
 
 
-def obey(command: int, state: State, outbox: Outbox, called: Any, index: int) -> None:
+def play_for_all(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any, event: Event) -> None:
+    """A timer only moves the clock; an operator's command concerns every seat."""
+    if event.kind != Kind.COMMAND:
+        return
+    command = np.int64(event.command.code)  # type: ignore[attr-defined]
+    for index in range(len(seats)):
+        market = markets[seats[index].instrument]
+        market.now_ns = clock.now_ns
+        market.event_ns = clock.now_ns
+        obey(command, seats[index], market, outbox, calls[index])
+        clock.due_ns = min(clock.due_ns, market.due_ns)
+
+
+def obey(command: int, seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
     """The operator's word, for one seat. Cancelling and reducing stay possible in every state."""
-    seat, blotter = state.seats[index], state.blotters[index]
-    market = state.markets[seat.instrument]
     if command == Command.RESUME:
         seat.resume()
         return
-    code = Refusal.KILLED if command == Command.KILL else Refusal.PAUSED
+    code = KILLED if command == Command.KILL else PAUSED
     if seat.halt(code):
-        outbox.put(OutboxKind.HALTED, seat.index, market.now_ns, 0, 0, code, 0, 0, 0, 0.0)
+        outbox.put(HALTED, seat.index, market.now_ns, 0, 0, code, 0, 0, 0, 0.0)
     if command == Command.PAUSE:
         return
-    for at in range(blotter.count):
-        order = blotter.orders[at]
+    for at in range(seat.blotter.count):
+        order = seat.blotter.orders[at]
         if not order.wants_cancel:
             order.wants_cancel = True
             seat.intent_count += 1
     seat.target_lots = 0
     seat.target_retry_ns = 0
     seat.has_target = True
-    settle(seat, blotter, state.venues[index], market, outbox, called)
+    settle(seat, market, outbox, call)
 
 
-def finish_turn(state: State, outbox: Any, called: Any, index: int) -> None:
+def finish_turn(state: State, outbox: Any, calls: Any, index: int) -> None:
     """The end of a Python strategy's turn, compiled: risk and venue take what it asked for."""
     clock = state.clock[0]
     clock.wake_seat = -1
     seat = state.seats[index]
     market = state.markets[seat.instrument]
     if seat.has_target or seat.intent_count > 0:
-        settle(seat, state.blotters[index], state.venues[index], market, outbox[0], called)
+        settle(seat, market, outbox[0], calls[index])
     clock.due_ns = min(clock.due_ns, market.due_ns)

@@ -29,6 +29,8 @@ class Market(Record):
         candle_ns: int = 0,
         slots: int = BOOK_SLOTS,
     ) -> None:
+        self.first_seat = 0
+        self.stop_seat = 0  # the seats of this instrument are those from `first_seat` up to here
         self.ticks_per_unit = ticks_per_unit
         self.lots_per_unit = lots_per_unit
         self.minimum_notional = minimum_notional

@@ -75,6 +75,7 @@ class Refusal(enum.IntEnum):
     TOO_MANY_ORDERS = 33
     PRICE_INVALID = 34
     REQUESTS_FULL = 35
+    DRY_RUN = 23
     WITHDRAWN = 36  # cancelled in the turn that asked for it
     USER = 50  # rules that are not ours
     WOULD_TAKE = 100  # post-only, but it would have traded at once

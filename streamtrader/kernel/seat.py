@@ -1,19 +1,25 @@
 """A seat: one strategy instance on one instrument, with its own slice of the account.
 
-Books are shared, seats are not: 500 parameter sets on one feed are one replay. The hot fields come first and the
-whole record stays small; open orders and the simulated venue live in arrays of their own.
+Books are shared, seats are not: 500 parameter sets on one feed are one replay. The hot fields come first, then the
+open orders as the seat knows them, then the simulated venue with the truth about them.
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
 
 import numpy as np
 
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
+from streamtrader.kernel.orders import Blotter
 from streamtrader.kernel.record import Record
 from streamtrader.units import NS_PER_DAY
 
 RETRY_NS = 1_000_000_000  # a target whose order was refused is not asked for again within this time
+SPACING_BYTES = 64
 REPEAT_NS = 100_000_000  # refusals for the same reason within this time are counted, not told again
 
 
@@ -24,8 +30,8 @@ class Seat(Record):
     """
 
     def __init__(
-        self, index: int = 0, instrument: int = 0, cash: float = 10_000.0, maker_fee_bps: float = 10.0,
-        taker_fee_bps: float = 10.0, day_offset_ns: int = 0,
+        self, venue: Any, index: int = 0, instrument: int = 0, cash: float = 10_000.0,
+        maker_fee_bps: float = 10.0, taker_fee_bps: float = 10.0, day_offset_ns: int = 0,
     ) -> None:  # fmt: skip
         self.index = index
         self.instrument = instrument
@@ -61,6 +67,10 @@ class Seat(Record):
         self.asked_refusal = 0  # something asked for in this turn that cannot be an order
         self.last_refusal = 0
         self.last_refusal_ns = 0
+        self.blotter = Blotter()
+        self.venue = venue
+        # An odd number of cache lines: the hot fields of 500 seats then lie in different sets of the cache.
+        self.spacing = np.zeros(SPACING_BYTES, np.uint8)
 
     def mark(self, market: Market) -> None:
         """What the seat is worth now."""

@@ -1,6 +1,6 @@
 """What the loop calls: strategies and rules, by address when compiled, as objects when not.
 
-The table is made anew at every start and is not part of the state. Both forms answer to the same five functions, so
+The table is made anew at every start and is not part of the state. Both forms answer to the same three functions, so
 the loop has one source.
 """
 
@@ -15,12 +15,14 @@ from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.calls import address_of, call_at, record_at
 from streamtrader.kernel.compiler import compiled_as
 from streamtrader.kernel.market import Market
-from streamtrader.kernel.orders import Blotter, Order
+from streamtrader.kernel.orders import Order
+from streamtrader.kernel.record import Record
 from streamtrader.kernel.seat import Seat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+RULE_SLOTS = 16
 HANDLERS = {
     "on_trade": Kind.TRADE,
     "on_quote": Kind.QUOTE,
@@ -33,34 +35,39 @@ HANDLERS = {
 }
 
 
-class Called(NamedTuple):
-    """Compiled: rows of (address of the machine code, address of the record, kinds handled)."""
+class Call(Record):
+    """Compiled: where the code and the record of a seat's strategy and rules are. Made at every start, never state."""
 
-    strategies: np.ndarray
-    rules: np.ndarray
-    first_rule: np.ndarray
+    def __init__(self) -> None:
+        self.code = 0  # 0: plain Python, which the loop cannot call
+        self.record = 0
+        self.kinds = 0
+        self.rule_count = 0
+        self.rule_codes = np.zeros(RULE_SLOTS, np.int64)
+        self.rule_records = np.zeros(RULE_SLOTS, np.int64)
 
 
 class Interpreted(NamedTuple):
-    """Uncompiled: the records themselves, and the rules of each seat."""
+    """Uncompiled: the objects themselves."""
 
-    strategies: list[tuple[Any, int]]
-    rules: list[list[Any]]
+    strategy: Any
+    kinds: int
+    rules: list[Any]
 
 
-def play(strategy: Any, event: Event, seat: Seat, blotter: Blotter, market: Market) -> int:
+def play(strategy: Any, event: Event, seat: Seat, market: Market) -> int:
     """Compiled alone for each strategy class, always with this signature."""
     try:
-        strategy.on_event(event, Broker(seat, blotter, market))
+        strategy.on_event(event, Broker(seat, market))
     except Exception:  # noqa: BLE001 - a wrong index, say: the seat stops and says so, the engine goes on
         return 1
     return 0
 
 
-def refuses(rule: Any, order: Order, seat: Seat, blotter: Blotter, market: Market) -> int:
+def refuses(rule: Any, order: Order, seat: Seat, market: Market) -> int:
     """The same for each class of rule: its code, or 0."""
     try:
-        if rule.refuses(order, Broker(seat, blotter, market)):
+        if rule.refuses(order, Broker(seat, market)):
             return rule.code  # type: ignore[no-any-return]
     except Exception:  # noqa: BLE001 - a rule that cannot answer refuses
         return rule.code  # type: ignore[no-any-return]
@@ -74,52 +81,42 @@ def kinds_of(cls: type, bases: Sequence[type]) -> int:
     return sum(1 << kind for _, kind in handlers)
 
 
-def handles(called: Any, index: int, kind: int) -> Any:
-    return called.strategies[index][1] >> int(kind) & 1
-
-
-def is_python(called: Any, index: int) -> bool:
+def is_python(call: Any) -> bool:
     return False
 
 
-def call_strategy(called: Any, index: int, event: Event, seat: Seat, blotter: Blotter, market: Market) -> int:
-    return play(called.strategies[index][0], event, seat, blotter, market)
+def call_strategy(call: Any, event: Event, seat: Seat, market: Market) -> int:
+    return play(call.strategy, event, seat, market)
 
 
-def refusal_by_rules(called: Any, order: Order, seat: Seat, blotter: Blotter, market: Market) -> int:
+def refusal_by_rules(call: Any, order: Order, seat: Seat, market: Market) -> int:
     """The code of the first rule that refuses, or 0."""
-    for rule in called.rules[seat.index]:
-        code = refuses(rule, order, seat, blotter, market)
+    for rule in call.rules:
+        code = refuses(rule, order, seat, market)
         if code != 0:
             return code
     return 0
 
 
-@compiled_as(handles)
-def _handles(called: Any, index: Any, kind: Any) -> Any:
-    return lambda called, index, kind: called.strategies[index, 2] >> kind & 1
-
-
 @compiled_as(is_python)
-def _is_python(called: Any, index: Any) -> Any:
-    return lambda called, index: called.strategies[index, 0] == 0
+def _is_python(call: Any) -> Any:
+    return lambda call: call.code == 0
 
 
 @compiled_as(call_strategy)
-def _call_strategy(called: Any, index: Any, event: Any, seat: Any, blotter: Any, market: Any) -> Any:
-    def by_address(called, index, event, seat, blotter, market):  # type: ignore[no-untyped-def]
-        row = called.strategies[index]
-        return call_at(row[0], (record_at(row[1], event), event, seat, blotter, market))
+def _call_strategy(call: Any, event: Any, seat: Any, market: Any) -> Any:
+    def by_address(call, event, seat, market):  # type: ignore[no-untyped-def]
+        return call_at(call.code, (record_at(call.record, event), event, seat, market))
 
     return by_address
 
 
 @compiled_as(refusal_by_rules)
-def _refusal_by_rules(called: Any, order: Any, seat: Any, blotter: Any, market: Any) -> Any:
-    def by_address(called, order, seat, blotter, market):  # type: ignore[no-untyped-def]
-        for at in range(called.first_rule[seat.index], called.first_rule[seat.index + 1]):
-            row = called.rules[at]
-            code = call_at(row[0], (record_at(row[1], order), order, seat, blotter, market))
+def _refusal_by_rules(call: Any, order: Any, seat: Any, market: Any) -> Any:
+    def by_address(call, order, seat, market):  # type: ignore[no-untyped-def]
+        for at in range(call.rule_count):
+            rule = record_at(call.rule_records[at], order)
+            code = call_at(call.rule_codes[at], (rule, order, seat, market))
             if code != 0:
                 return code
         return 0

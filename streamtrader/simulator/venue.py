@@ -23,6 +23,8 @@ from streamtrader.kernel.orders import ORDER_SLOTS, Order, Refusal
 from streamtrader.kernel.record import Record
 from streamtrader.simulator.flight import CODE, KIND, LOTS, ORDER, TICKS, Flight
 
+# Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
+TOO_MANY_ORDERS, WOULD_TAKE, NO_LIQUIDITY = int(Refusal.TOO_MANY_ORDERS), int(Refusal.WOULD_TAKE), int(Refusal.NO_LIQUIDITY)
 NEW, CANCEL = 1, 2  # requests
 ACCEPTED, FILLED_AS_MAKER, FILLED_AS_TAKER, CANCELLED, REJECTED = 1, 2, 3, 4, 5  # reports
 LEVELS_WALKED = 64
@@ -90,7 +92,7 @@ class SimulatedVenue(Record):
             words = requests.words[requests.first]
             if words[KIND] == NEW:
                 if self.count == len(self.orders):
-                    self.report(due_ns, REJECTED, words[ORDER], words[TICKS], 0, words[LOTS], Refusal.TOO_MANY_ORDERS)
+                    self.report(due_ns, REJECTED, words[ORDER], words[TICKS], 0, words[LOTS], TOO_MANY_ORDERS)
                 else:
                     self.take_over(words, due_ns, market)
             else:
@@ -138,7 +140,7 @@ class SimulatedVenue(Record):
         opposite = market.book.top[1 - order.side]
         crosses = opposite >= 0 and self.reaches(order, opposite)
         if order.post_only and crosses:
-            self.report(due_ns, REJECTED, order.id, order.ticks, order.lots, 0, Refusal.WOULD_TAKE)
+            self.report(due_ns, REJECTED, order.id, order.ticks, order.lots, 0, WOULD_TAKE)
             self.remove(index)
             return
         if crosses:
@@ -148,7 +150,7 @@ class SimulatedVenue(Record):
         if order.lots == 0:
             self.remove(index)
         elif order.immediate:
-            self.report(due_ns, CANCELLED, order.id, order.ticks, order.lots, 0, Refusal.NO_LIQUIDITY)
+            self.report(due_ns, CANCELLED, order.id, order.ticks, order.lots, 0, NO_LIQUIDITY)
             self.remove(index)
         else:
             order.is_resting = True

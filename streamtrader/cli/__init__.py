@@ -1,0 +1,1 @@
+"""The commands: parse, call the runtime, print. Nothing is decided here."""

@@ -1,0 +1,135 @@
+"""What every command shares: its options, how settings are found, how results and errors are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from streamtrader.errors import ConfigError, StreamTraderError
+
+if TYPE_CHECKING:
+    from streamtrader.config import Settings
+
+DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT = range(6)
+
+ConfigOption = Annotated[list[Path] | None, typer.Option("-c", "--config", help="A settings file; repeatable.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, or strategy.parameter=value.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a live screen.")]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Debug lines; tracebacks of our own errors.")]
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", help="A built-in name, path/to/file.py:Class or module:Class.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The shared options as they were given."""
+
+    files: Sequence[Path] = ()
+    overrides: Sequence[str] = ()
+    strategy: str | None = None
+    is_json: bool = False
+    is_plain: bool = False
+    is_verbose: bool = False
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+def common(
+    files: Sequence[Path] | None,
+    overrides: Sequence[str] | None,
+    *,
+    strategy: str | None = None,
+    is_json: bool = False,
+    is_plain: bool = False,
+    is_verbose: bool = False,
+) -> Common:
+    """Part `--set strategy.x=y` from the settings proper."""
+    own, parameters = [], {}
+    for text in overrides or ():
+        name, mark, value = text.partition("=")
+        if name.startswith("strategy.") and mark:
+            parameters[name.removeprefix("strategy.")] = value
+        else:
+            own.append(text)
+    return Common(tuple(files or ()), tuple(own), strategy, is_json, is_plain, is_verbose, parameters)
+
+
+def settings_of(options: Common, *more: str) -> Settings:
+    """All settings, with the strategy of the command line in place of those of the files."""
+    from streamtrader.config import StrategySettings, load_settings
+
+    settings = load_settings(options.files, [*more, *options.overrides], os.environ)
+    if options.strategy is None:
+        if options.parameters:
+            raise ConfigError("--set strategy.… sets parameters of the strategy given with --strategy; give one")
+        return settings
+    parameters = {name: _number(name, value) for name, value in options.parameters.items()}
+    wanted = StrategySettings.model_construct(name=options.strategy, instruments=(), parameters=parameters)
+    return settings.model_copy(update={"strategies": (wanted,)})
+
+
+def _number(name: str, text: str) -> bool | int | float:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise ConfigError(f"--set strategy.{name}={text}: a parameter is a number, true or false")
+
+
+def tell(document: dict[str, Any], *, is_json: bool, show: Callable[[], None] | None = None) -> None:
+    """The result: one JSON document, or for people."""
+    if is_json:
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif show is not None:
+        show()
+    else:
+        for name, value in document.items():
+            sys.stdout.write(f"{name:24} {value}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def told_errors(options: Common) -> Iterator[None]:
+    """One of our own errors is a message and an exit code, not a traceback."""
+    try:
+        yield
+    except StreamTraderError as error:
+        if options.is_verbose:
+            raise
+        _tell_error(error, is_json=options.is_json)
+        raise typer.Exit(error.exit_code) from None
+    except BaseExceptionGroup as group:
+        own = _first_of_ours(group)
+        if own is None or options.is_verbose:
+            raise
+        _tell_error(own, is_json=options.is_json)
+        raise typer.Exit(own.exit_code) from None
+
+
+def _tell_error(error: StreamTraderError, *, is_json: bool) -> None:
+    if is_json:
+        tell({"error": type(error).__name__, "message": str(error)}, is_json=True)
+    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+
+
+def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> StreamTraderError | None:
+    for error in group.exceptions:
+        if isinstance(error, StreamTraderError):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            found = _first_of_ours(error)
+            if found is not None:
+                return found
+    return None

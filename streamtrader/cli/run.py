@@ -1,0 +1,169 @@
+"""Commands that listen to a market: run and record."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamtrader.cli.common import (
+    REFUSED,
+    USAGE,
+    Common,
+    ConfigOption,
+    JsonOption,
+    PlainOption,
+    SetOption,
+    StrategyOption,
+    VerboseOption,
+    common,
+    settings_of,
+    tell,
+    told_errors,
+)
+
+if TYPE_CHECKING:
+    from streamtrader.config import Settings
+
+VenueOption = Annotated[str | None, typer.Option("--venue", help="embedded or binance.")]
+MarketOption = Annotated[
+    str | None, typer.Option("--market", help="Of the embedded exchange: synthetic, a raw capture or a tape.")
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Of the synthetic market.")]
+SpeedOption = Annotated[str | None, typer.Option("--speed", help="1, 10, max: how fast the embedded market plays.")]
+ForOption = Annotated[str | None, typer.Option("--for", help="End after 30s, 5m, 2h of wall-clock time.")]
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+def seconds_of(text: str | None) -> float | None:
+    """`30s`, `5m`, `2h`, `1d` or a plain number of seconds."""
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1]) if text and text[-1] in _UNITS_S else (text, "s")
+    try:
+        seconds = float(number) * _UNITS_S[unit]
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 < seconds < 1e9:
+        raise typer.BadParameter(f"{text!r} is no duration: 30s, 5m, 2h")
+    return seconds
+
+
+def _market_overrides(venue: str | None, market: str | None, seed: int | None, speed: str | None) -> list[str]:
+    given = {"venue.name": venue, "exchange.market": market, "exchange.seed": seed, "exchange.speed": speed}
+    return [f"{name}={value}" for name, value in given.items() if value is not None]
+
+
+def run(
+    paper: Annotated[bool, typer.Option("--paper", help="Trade on paper: no order leaves this process.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Trade with real money.")] = False,
+    directory: Annotated[Path | None, typer.Option("--run", help="Go on with this run directory.")] = None,
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    seed: SeedOption = None,
+    speed: SpeedOption = None,
+    strategy: StrategyOption = None,
+    for_: ForOption = None,
+    max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End after so many events.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, but refuse every order.")] = False,
+    resume: Annotated[str, typer.Option("--resume", help="Release the kill switch of the run, and say why.")] = "",
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    plain: PlainOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Trade a market as it comes."""
+    options = common(config, overrides, strategy=strategy, is_json=as_json, is_plain=plain, is_verbose=verbose)
+    if live or not paper:
+        said = "real orders are not part of this release" if live else "say which money"
+        sys.stderr.write(f"{said}: `streamtrader run --paper` trades on paper\n")
+        raise typer.Exit(REFUSED if live else USAGE)
+    with told_errors(options):
+        from streamtrader.runtime.live import RunOptions
+
+        settings = settings_of(options, *_market_overrides(venue, market, seed, speed))
+        wanted = RunOptions(directory, seconds_of(for_), max_events, dry_run, resume)
+        _run_loop(_run_paper(settings, wanted, options))
+
+
+def _run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """uvloop where it exists; the standard loop decides the same, a little later."""
+    try:
+        import uvloop
+    except ImportError:
+        import asyncio
+
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
+    from streamtrader.observers.drawing import beginning, ending
+    from streamtrader.observers.logs import configure_logs
+    from streamtrader.observers.screen import console_for, is_live_possible
+    from streamtrader.runtime import figures
+    from streamtrader.runtime.live import run_paper
+    from streamtrader.runtime.watching import watching
+
+    started_s = time.monotonic()
+    console = console_for(sys.stderr, os.environ)
+    is_screen = is_live_possible(console, os.environ, is_plain=options.is_plain or options.is_json)
+    level = "debug" if options.is_verbose else settings.log.level
+    with configure_logs(level=level, style=settings.log.format) as logs:
+        tally = figures.Tally()
+
+        @asynccontextmanager
+        async def watch(session: Any) -> AsyncIterator[None]:
+            if is_screen:
+                console.print(beginning(figures.beginning(session)))
+            async with watching(session, tally, logs, console if is_screen else None):
+                yield
+
+        def stage(text: str) -> None:
+            if is_screen:
+                console.print(f"[bright_black]{text}...[/]", end="\r")
+
+        session = await run_paper(settings, wanted, watch, stage)
+        document = figures.as_json(session, tally)
+    elapsed_s = time.monotonic() - started_s
+    tell(
+        document,
+        is_json=options.is_json,
+        show=lambda: console_for(sys.stdout, os.environ).print(ending(figures.ending(session, elapsed_s))),
+    )
+
+
+def record(
+    out: Annotated[Path, typer.Option("--out", help="The tape to write; it must not exist yet.")],
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    seed: SeedOption = None,
+    speed: SpeedOption = None,
+    for_: ForOption = None,
+    max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End after so many events.")] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write a tape of a market without trading it."""
+    options = common(config, overrides, is_json=as_json, is_verbose=verbose)
+    with told_errors(options):
+        from streamtrader.runtime.recording import record_market
+
+        settings = settings_of(options, *_market_overrides(venue, market, seed, speed))
+        found: dict[str, Any] = {}
+
+        async def work() -> None:
+            found.update(await record_market(settings, out, for_s=seconds_of(for_), max_events=max_events))
+
+        _run_loop(work())
+        tell(found, is_json=as_json)

@@ -1,0 +1,250 @@
+"""A session: one event loop, from the socket to the disk, in paper or live.
+
+    socket -> Connection.decode -> ring -> on_events: advance -> outbox -> Recorder -> tape, database, checkpoint
+
+`on_events` runs in the callback that read the socket, so a decision waits for nothing. Starting is recovering: a run
+directory that has a tape is continued from its checkpoint and the tail of the tape, a new one from nothing; there is
+no other way in. Everything ends in order: the socket first, then what was heard is played, written and checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from streamtrader.errors import EngineStopped
+from streamtrader.events import Command, Kind
+from streamtrader.kernel.orders import Refusal
+from streamtrader.kernel.ring import Ring
+from streamtrader.observers.health import MonitorServer
+from streamtrader.observers.histogram import Histogram
+from streamtrader.observers.loop_lag import watch_loop_lag
+from streamtrader.runtime.recorder import Recorder
+from streamtrader.runtime.recovery import Opened, open_run
+from streamtrader.runtime.setup import LINKS, Feed, open_feed
+from streamtrader.units import NS_PER_S
+from streamtrader.venues.connection import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from streamtrader.config import Settings
+    from streamtrader.runtime.assembly import Engine
+    from streamtrader.storage.run_directory import RunDirectory
+
+SILENT_S = 1.0  # a market that says nothing for so long still has its clock moved
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a command line says beside the settings."""
+
+    directory: Path | None = None  # a run to go on with
+    for_s: float | None = None
+    max_events: int | None = None
+    is_dry: bool = False
+    resume_reason: str = ""
+
+
+@dataclass(slots=True)
+class Session:
+    """A running session, for those who watch it."""
+
+    settings: Settings
+    directory: RunDirectory
+    feed: Feed
+    engine: Engine
+    ring: Ring
+    connection: Connection
+    recorder: Recorder
+    started_s: float
+    events_before: int
+    decisions: Histogram = field(default_factory=Histogram)
+    loop_lag: Histogram = field(default_factory=Histogram)
+    reason: str = ""
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    max_events: int | None = None
+    monitor: MonitorServer | None = None
+    first_fill_s: float | None = None
+    started_monotonic_s: float = field(default_factory=time.monotonic)
+
+    def on_events(self) -> None:
+        """Play whatever has arrived. Called in the socket's own callback, and by whoever made room."""
+        ring, engine = self.ring, self.engine
+        stop = ring.written
+        if self.max_events is not None:
+            stop = min(stop, self.max_events - self.events_before)
+        if ring.played >= stop:
+            self._stop_when_done()
+            return
+        started_ns = time.perf_counter_ns()
+        while ring.played < stop:
+            ring.played = engine.play(ring.events, ring.mask, ring.played, stop)
+            outbox = engine.outbox[0]
+            if outbox.written != outbox.drained:
+                self.recorder.hear(engine.drain())
+        self.decisions.record(time.perf_counter_ns() - started_ns)
+        self.recorder.notify()
+        self._stop_when_done()
+
+    def _stop_when_done(self) -> None:
+        if self.max_events is not None and self.ring.played >= self.max_events - self.events_before:
+            self.end("event limit reached")
+
+    def end(self, reason: str) -> None:
+        """Ask the session to end; the first reason stays."""
+        self.reason = self.reason or reason
+        self.stop.set()
+
+    def command(self, command: Command) -> None:
+        """An operator's word goes on the tape before it is obeyed, so that a replay repeats it."""
+        now_ns = max(int(self.engine.state.clock[0].now_ns), 0)
+        self.ring.write(Kind.COMMAND, 0, 0, 0, 0, now_ns, float(command))
+        self.on_events()
+
+
+Watch = "Callable[[Session], contextlib.AbstractAsyncContextManager[None]]"
+
+
+async def run_paper(settings: Settings, options: RunOptions, watch: Any, stage: Callable[[str], None]) -> Session:
+    """Run a paper session to its end and return it, closed. `watch` is entered while it runs; `stage` is told
+    what start-up is doing.
+    """
+    started_s = time.perf_counter()
+    async with AsyncExitStack() as stack:
+        opened = await open_run(stack, settings, options.directory, time.time_ns)
+        stage("starting the market and compiling kernels")
+        feed = await stack.enter_async_context(open_feed(opened.settings, after_ns=opened.resume_after_ns))
+        session = await _assemble(stack, opened, feed, started_s, options)
+        _prepare(session, options, opened)
+        _on_signals(stack, session)
+        try:
+            async with watch(session):
+                await _run_to_the_end(session, options)
+        finally:
+            await opened.close(session)
+        if session.monitor is not None:
+            await session.monitor.linger(settings.metrics.linger_s)
+    return session
+
+
+async def _assemble(
+    stack: AsyncExitStack, opened: Opened, feed: Feed, started_s: float, options: RunOptions
+) -> Session:
+    settings = opened.settings
+    ring = Ring()
+    engine, writer, database, journal, key = await opened.engine_for(stack, feed)
+    recorder = Recorder(
+        engine, ring, writer, database, journal, opened.directory, layout_key=key,
+        flush_every_s=settings.run.flush_every_ms / 1e3, checkpoint_every_s=settings.run.checkpoint_every_s,
+        on_room=lambda: connection.resume(),
+    )  # fmt: skip
+    connection = Connection(
+        feed.adapter, ring, lambda: session.on_events(), opener=LINKS[settings.venue.client]
+    )
+    session = Session(
+        settings, opened.directory, feed, engine, ring, connection, recorder, started_s,
+        int(engine.state.clock[0].event_count), max_events=options.max_events,
+    )  # fmt: skip
+    await opened.catch_up(recorder)
+    return session
+
+
+def _prepare(session: Session, options: RunOptions, opened: Opened) -> None:
+    """What the operator said on the command line, as events."""
+    if options.is_dry:
+        session.engine.state.seats["halted"] = int(Refusal.DRY_RUN)
+    if options.resume_reason:
+        log.warning("resumed by the operator", reason=options.resume_reason)
+        session.command(Command.RESUME)
+    elif (session.engine.state.seats["halted"] != 0).any() and not options.is_dry:
+        log.warning("the kill switch is still pulled; `--resume REASON` releases it", run=str(opened.directory.path))
+
+
+def _on_signals(stack: AsyncExitStack, session: Session) -> None:
+    """Once: end in order. Twice: at once."""
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        if session.stop.is_set():
+            os._exit(130)
+        session.end("stopped by the operator")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, asked)
+            stack.callback(loop.remove_signal_handler, number)
+
+
+async def _run_to_the_end(session: Session, options: RunOptions) -> None:
+    """All tasks of a session have one owner, this group, and one reason to end, `session.stop`."""
+    async with asyncio.TaskGroup() as writing:
+        writing.create_task(session.recorder.run())
+        try:
+            async with asyncio.TaskGroup() as running:
+                tasks = [
+                    running.create_task(_listen(session)),
+                    running.create_task(_keep_time(session)),
+                    running.create_task(watch_loop_lag(session.loop_lag, time.monotonic_ns)),
+                ]
+                if options.for_s is not None:
+                    tasks.append(running.create_task(_end_after(session, options.for_s)))
+                if session.settings.engine.is_spinning:
+                    tasks.append(running.create_task(_spin()))
+                await session.stop.wait()
+                for task in tasks:
+                    task.cancel()
+            await _play_the_rest(session)
+        finally:
+            session.recorder.finish()
+
+
+async def _listen(session: Session) -> None:
+    await session.connection.run()
+    session.end("market ended")
+
+
+async def _keep_time(session: Session) -> None:
+    """A silent market still has a clock: candles end and `on_timer` comes. A stamped market keeps its own time."""
+    if session.feed.adapter.is_stamped:
+        return
+    ring, seen = session.ring, -1
+    while True:
+        await asyncio.sleep(SILENT_S)
+        if ring.written == seen and ring.free > 0:
+            now_ns = max(time.time_ns(), int(session.engine.state.clock[0].now_ns))
+            ring.write(Kind.TIMER, 0, 0, 0, 0, now_ns)
+            session.on_events()
+        seen = ring.written
+
+
+async def _end_after(session: Session, for_s: float) -> None:
+    await asyncio.sleep(for_s)
+    session.end("time limit reached")
+
+
+async def _spin() -> None:
+    """Keep the loop polling: it never sleeps, so nothing has to wake it. Costs one core."""
+    while True:
+        await asyncio.sleep(0)
+
+
+async def _play_the_rest(session: Session) -> None:
+    """What was heard before the end counts, unless a limit of events was asked for."""
+    session.on_events()
+    if int(session.engine.outbox[0].lost):
+        raise EngineStopped("the outbox lost rows; the session cannot be trusted beyond this point")
+
+
+def event_time_s(session: Session) -> float:
+    return float(session.engine.state.clock[0].now_ns) / NS_PER_S
