@@ -57,7 +57,7 @@ def benchmarks(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Install the rivals into their own environments and measure them and us in turns: a table of ratios."""
     session.install("-e", ".", *LOCKED)
-    session.run("python", "benchmarks/run_peers.py", *session.posargs)
+    session.run("python", "-m", "benchmarks.run_peers", *session.posargs)
 
 
 @nox.session

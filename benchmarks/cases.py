@@ -57,7 +57,7 @@ def replay_cases(scale: float, *, all_modes: bool = False) -> list[Case]:
         hft("book", "roi", 1_000_000),
         hft("book", "hash", 1_000_000),
         nautilus("trade", 100_000),
-        ours("python", 200_000, "ticks_per_s"),
+        ours("python", 50_000, "ticks_per_s"),
         nautilus("empty", 400_000),
         ours("candles", 2_000_000),
         Case("vectorbt", VECTORBT, vectorbt_module, count(2_000_000), "rows_per_s"),

@@ -243,7 +243,8 @@ def load_settings(
     """Settle every source into one frozen `Settings`, or raise one ConfigError that tells every mistake.
 
     `config.toml` is read when `directory` (the working directory) has one; `files` come after it, then the
-    variables `STREAMTRADER__SECTION__KEY` of `environ` (a command passes `os.environ`), then `overrides` of the form `section.key=value`.
+    variables `STREAMTRADER__SECTION__KEY` of `environ` (a command passes `os.environ`), then `overrides` of the
+    form `section.key=value`.
     """
     ordinary = (directory or Path()) / CONFIG_FILE
     layers = list(files)

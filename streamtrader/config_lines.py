@@ -57,7 +57,7 @@ def _keys(text: str) -> tuple[str, ...]:
     """A dotted key, quoted or not, as TOML itself reads it; one odd key where our cut went through a quoted one."""
     try:
         table: Any = tomllib.loads(f"{text} = 0")
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return (text.strip(),)
     keys: list[str] = []
     while isinstance(table, dict):
@@ -69,6 +69,6 @@ def _keys(text: str) -> tuple[str, ...]:
 def _is_whole(assignment: str) -> bool:
     try:
         tomllib.loads(assignment)
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""How mistakes in settings are told: each with its place, its value, what is allowed, and the nearest key that exists."""
+"""How mistakes in settings are told: each with its place, its value, what is allowed, the nearest key."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ from streamtrader.config_report import KeyPath, Mistake, Origin, annotation_at, 
 
 ENVIRONMENT_PREFIX = "STREAMTRADER__"
 FILE_BYTES_MAX = 1 << 20
-SECRET_NAME = re.compile(r"(?i)(api_?key|secret|token|passw|passphrase|private_?key|credential|signature|listen_?key)")
+SECRET_NAME = re.compile(
+    r"(?i)(api_?key|secret|token|passw|passphrase|private_?key|credential|signature|listen_?key)"
+)
 SECRET_LOOKS = (
     re.compile(r"^(0x)?[0-9a-fA-F]{32,}$"),
     re.compile(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/_=-]{40,}$"),
@@ -53,6 +55,8 @@ class Sources:
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             self._refuse(Origin(str(file), line), "is not UTF-8 text")
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
+            self._refuse(Origin(str(file)), f"is not TOML that can be read: {error}")
         except OSError as error:
             self._refuse(Origin(str(file)), f"cannot be read: {error.strerror or error}")
         else:
@@ -81,7 +85,7 @@ class Sources:
         origins = {path: _at(file, lines, path) for path, _ in _walk(table)}
         for path in [path for path, value in _walk(table) if is_secret(path, value)]:
             self._refuse(origins[path], HIDDEN, dotted(path))
-            owner: Any = _place(table, path[:-1])
+            owner = _place(table, path[:-1])
             owner[path[-1]] = ""
         self._merge(self.values, table, (), origins)
 
@@ -108,19 +112,20 @@ class Sources:
         self.origins[text] = origin
 
     def _take_text(self, parts: Sequence[str], text: str, origin: Origin) -> None:
-        path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in parts)
+        path: KeyPath = tuple(int(part) if part.isdecimal() and len(part) <= 6 else part for part in parts)
         value = self._parsed(path, text)
         if is_secret(path, text):
             self._refuse(origin, HIDDEN, dotted(path))
             return
         self._seed_list(path)
-        place = _place(self.values, path[:-1])
+        place: Any = _place(self.values, path[:-1])
         last = path[-1]
-        if (isinstance(place, dict) and isinstance(last, str)) or (isinstance(place, list) and isinstance(last, int) and last < len(place)):
-            place[last] = value
-        else:
+        is_key = isinstance(place, dict) and isinstance(last, str)
+        is_index = isinstance(place, list) and isinstance(last, int) and last < len(place)
+        if not (is_key or is_index):
             self._refuse(origin, "has no such place: a list is given whole, in a file", dotted(path))
             return
+        place[last] = value
         self._set_origin(path, origin)
 
     def _parsed(self, path: KeyPath, text: str) -> Any:
@@ -129,7 +134,7 @@ class Sources:
             return text
         try:
             return tomllib.loads(f"value = {text}")["value"]
-        except (tomllib.TOMLDecodeError, KeyError):
+        except (ValueError, KeyError, RecursionError):
             return text
 
     def _seed_list(self, path: KeyPath) -> None:

@@ -46,7 +46,10 @@ def test_the_file_in_the_repository_mentions_every_setting():
 
 
 def test_later_sources_win(write, tmp_path):
-    write("[engine]\ncash_quote = 1.0\n[run]\nroot = 'a'\n[candles]\ninterval_s = 1\n[log]\nlevel = 'debug'", "config.toml")
+    write(
+        "[engine]\ncash_quote = 1.0\n[run]\nroot = 'a'\n[candles]\ninterval_s = 1\n[log]\nlevel = 'debug'",
+        "config.toml",
+    )
     further = write("[engine]\ncash_quote = 2.0\n[run]\nroot = 'b'\n[candles]\ninterval_s = 2", "further.toml")
     environ = {"STREAMTRADER__ENGINE__CASH_QUOTE": "3", "STREAMTRADER__RUN__ROOT": "c"}
 
@@ -194,6 +197,16 @@ def test_an_override_can_reach_into_a_list_and_text_stays_text():
     assert not settings.risk.drawdown.is_enabled
 
 
+@pytest.mark.parametrize(
+    "text", ["engine.cash_quote = " + "9" * 5_000, "a = " + "[" * 5_000, "[" * 5_000, "a." * 5_000]
+)
+def test_a_file_that_python_itself_gives_up_on_is_told(write, text):
+    file = write(text)
+
+    assert f"{file}" in told([file])
+    assert "engine.cash_quote" in told(overrides=["engine.cash_quote=" + "9" * 5_000])
+
+
 @pytest.mark.parametrize("override", ["engine", "=1", "engine.=1", "..=1", ""])
 def test_an_override_that_is_none_is_told(override):
     assert "must have the form section.key=value" in told(overrides=[override])
@@ -218,7 +231,9 @@ def test_settings_cannot_change():
 
 
 KEYS = st.sampled_from(["a", "b_1", '"quoted key"', "'x=y'", '"# no"'])
-VALUES = st.sampled_from(["1", '"[table]"', "[\n  1, # one\n  2,\n]", '"""\n[not]\na = 1\n"""', "{ b = 1 }", "'''\nq = 1'''"])
+VALUES = st.sampled_from(
+    ["1", '"[table]"', "[\n  1, # one\n  2,\n]", '"""\n[not]\na = 1\n"""', "{ b = 1 }", "'''\nq = 1'''"]
+)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "[t]", "[t.u]", "[[l]]", "[l.m]"]), KEYS, VALUES), max_size=12))

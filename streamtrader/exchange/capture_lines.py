@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 import zstandard
@@ -34,6 +34,7 @@ class Parsed(NamedTuple):
     stamp_ns: int
     stream: str
     text: bytes
+    document: dict[str, Any]
 
 
 def checked_paths(names: Sequence[str]) -> list[Path]:
@@ -54,7 +55,8 @@ def read_lines(paths: Sequence[Path], on_damage: OnDamage) -> Iterator[Line]:
             for chunk in _chunks(path):
                 lines = (rest + chunk).split(b"\n")
                 rest = lines.pop()
-                for number, raw in enumerate(lines, start=number + 1):
+                for raw in lines:
+                    number += 1
                     yield path, number, raw
             if rest:
                 yield path, number + 1, rest
@@ -92,12 +94,15 @@ def _unzipped(file: IO[bytes]) -> Iterator[bytes]:
         raise EOFError("it ends before its end mark")
 
 
-def known(raw: bytes) -> Parsed | None:
-    """The parts of a line that was found usable before: by position, because this is done for every frame."""
+def known(raw: bytes) -> tuple[int, str, bytes] | None:
+    """Stamp, stream and text of a line that was found usable before; by position, as this is done for every frame.
+
+    None for a line of another form, which is to be taken apart with care.
+    """
     if raw[LONGEST_STAMP:_STREAM_AT] != b" " + _STREAM_HEAD:
         return None
     stream = raw[_STREAM_AT : raw.index(b'"', _STREAM_AT)]
-    return Parsed(int(raw[:LONGEST_STAMP]), stream.decode(), raw[_TEXT_AT:].rstrip())
+    return int(raw[:LONGEST_STAMP]), stream.decode(), raw[_TEXT_AT:].rstrip()
 
 
 def parsed(raw: bytes) -> Parsed | str:
@@ -109,17 +114,12 @@ def parsed(raw: bytes) -> Parsed | str:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         return f"is not JSON: {error}"
-    return classified(int(digits), text, document)
-
-
-def classified(stamp_ns: int, text: bytes, document: object) -> Parsed | str:
-    """What the JSON of a line is: a stream frame, a REST snapshot, or something that nobody can use."""
     if isinstance(document, dict):
         stream = document.get("stream")
         if isinstance(stream, str) and isinstance(document.get("data"), dict):
-            return Parsed(stamp_ns, stream, text)
+            return Parsed(int(digits), stream, text, document)
         if type(document.get("lastUpdateId")) is int and _are_levels(document.get("bids"), document.get("asks")):
-            return Parsed(stamp_ns, "", text)
+            return Parsed(int(digits), "", text, document)
     return "is neither a stream frame nor a depth snapshot"
 
 

@@ -25,16 +25,21 @@ class BookSide:
         """Queue an order behind those of its level."""
         queue = self.queues.get(key)
         if queue is None:
-            self.queues[key] = [lots]
-            self.totals[key] = lots
-            keys = self.keys
-            if not keys or key > keys[-1]:
-                keys.append(key)
-            else:
-                insort(keys, key)
+            self.open_level(key, [lots])
         else:
             queue.append(lots)
             self.totals[key] += lots
+            self.changed.add(key)
+
+    def open_level(self, key: int, orders: list[int]) -> None:
+        """Begin a level, with its orders in time order; it must not be there yet."""
+        self.queues[key] = orders
+        self.totals[key] = sum(orders)
+        keys = self.keys
+        if not keys or key > keys[-1]:
+            keys.append(key)
+        else:
+            insort(keys, key)
         self.changed.add(key)
 
     def cancel_best(self, index: int) -> bool:

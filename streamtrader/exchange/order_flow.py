@@ -53,15 +53,14 @@ class SymbolFlow:
         self._out: list[Frame] = []
         self._out_ns = 0
         self._draws: list[float] = []
+        self._first: list[int] = []
         self._deep: list[tuple[int, int, int, float, float]] = []
         self._open_book(start_ticks)
 
     def _open_book(self, start_ticks: int) -> None:
         """A book about as it will look later; playing a few seconds unseen does the rest."""
         for side, best in ((self.bids, start_ticks), (self.asks, -start_ticks - 1)):
-            touch = self._limit_lots(int(self.flow.touch_orders))
-            for lots in touch:
-                side.add(best, lots)
+            side.open_level(best, self._limit_lots(int(self.flow.touch_orders)))
             distances = self._deep_ticks(2 * self.flow.levels).tolist()
             for ticks, lots in zip(distances, self._deep_lots(len(distances)), strict=True):
                 if len(side.keys) < self.flow.levels:
@@ -185,8 +184,14 @@ class SymbolFlow:
         other = self.asks if emptied is self.bids else self.bids
         is_following = self._random.random() < self.flow.follow
         side, facing = (other, emptied) if is_following else (emptied, other)
-        for lots in self._limit_lots(self.flow.first_orders):
-            side.add(-facing.keys[-1] - 1, lots)
+        count = self.flow.first_orders
+        if len(self._first) < count:
+            self._first = self._limit_lots(_POOL)
+        orders = self._first[-count:]
+        del self._first[-count:]
+        key = -facing.keys[-1] - 1
+        if key not in side.queues:
+            side.open_level(key, orders)
         self.update_id += self.flow.first_orders
         self._write_quote(at_ns)
 

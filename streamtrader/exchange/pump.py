@@ -198,11 +198,11 @@ class Pump:
 
     async def _play(self, due: list[Frame]) -> None:
         """Send, then do what the last frame calls for. Books are never ahead of what was written when others run."""
-        self.position_ns = due[-1].stamp_ns
         last = due[-1].channel
         if last.feed == SNAPSHOT:
             await self._serve_inline(due[-1])
             return
+        self.position_ns = due[-1].stamp_ns
         self.audience.broadcast(due)
         self.frames_sent += len(due)
         if last.feed == DEPTH and last.symbol in self.books and not self.books[last.symbol].is_whole:
@@ -218,6 +218,7 @@ class Pump:
         if waiting:
             await self.audience.settle()
         book.reset(frame.text)
+        self.position_ns = frame.stamp_ns  # not before: a request that comes while we wait is to wait for this one
         self._answer(symbol, Snapshot(frame.stamp_ns, frame.text))
 
     async def _await_resync(self, symbol: str) -> None:

@@ -24,5 +24,5 @@ class StepTexts(dict[int, str]):
     def __missing__(self, steps: int) -> str:
         if len(self) >= REMEMBERED:
             self.clear()
-        text = self[steps] = self._form % divmod(steps, self._per_unit)
+        text = self[steps] = self._form % (steps // self._per_unit, steps % self._per_unit)
         return text

@@ -1,4 +1,26 @@
-"""A seeded synthetic market."""
+"""A seeded synthetic market: zero-intelligence flow whose statistics are fitted to a real capture.
+
+Limit orders, cancels and market orders without any intention (`order_flow.py`), market orders exciting themselves
+(`hawkes.py`), price-time matching (`order_book.py`). Fitted to 650 s of spot BTCUSDT of August 2024, one of a busy
+evening; measured alike on both, the model over 400 s with seeds 1 to 3:
+
+    figure                                 capture      model        tested band
+    best quotes, trades, depth a second    113 31 10    109 27 10    90-130, 18-40, 9.9-10.1
+    market orders a second, fills each     11.0  2.8    10.8  2.5    7-16, 2-3.2
+    time with a spread of one tick         99.3 %       99.4 %       98.5-99.8 %
+    size at a touch, median, BTC           1.14         0.87         0.5-1.8
+    levels in a depth message              46           38           30-50
+    trade size, median and mean, BTC       .0007 .022   .0018 .021   .0005-.003, .012-.032
+    market order size, 90 % below, BTC     0.10         0.078        0.05-0.13
+    time between orders: deviation / mean  1.74         2.04         1.5-2.4
+    orders within 10 ms of the last        38 %         41 %         30-50 %
+    orders in a second: variance / mean    11.9         6.8          3.5-16
+    correlation of neighbouring sides      0.41         0.43         0.3-0.55
+    deviation of 1 s and 10 s returns, bps 1.25 4.2     1.10 4.7     0.7-1.9, 2.2-8
+
+What it does not have: the smallest trades are too rare, bursts over many seconds too mild, half of the capture's
+seconds leave the price where it was (here a sixth do), the day has no shape, and symbols move independently.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from streamtrader.exchange.market import MarketKind
 
 # Depth messages kept for a snapshot that is older than the newest of them (captures: REST answers come late).
 RECENT = 256
-PURGE_LEVELS = 50_000
+ZEROS_KEPT = 4_096  # removed levels that may stay in a side: a small dictionary is a fast one
 _ZEROS = frozenset(("0.00000000", "0.000", "0"))
 Side = dict[str, str]
 
@@ -34,6 +34,7 @@ class WireBook:
         self.venue_ms = 0
         self.is_whole = False
         self.gaps = 0
+        self._purge_at = ZEROS_KEPT
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
 
     def apply(self, text: bytes) -> bool:
@@ -64,12 +65,22 @@ class WireBook:
         is_next = self.last_id is None or before <= self.last_id or is_first_after_snapshot
         _set_levels(self.sides[0], data["b"])
         _set_levels(self.sides[1], data["a"])
+        if len(self.sides[0]) + len(self.sides[1]) > self._purge_at:
+            self._purge()
         self.last_id = last_id
         self.venue_ms = data.get("E", self.venue_ms)
         if not is_next:
             self.is_whole = False
             self.gaps += 1
         return is_next
+
+    def _purge(self) -> None:
+        """Forget the levels that were removed."""
+        for side in self.sides:
+            kept = dict(_real_levels(side))
+            side.clear()
+            side.update(kept)
+        self._purge_at = 2 * sum(map(len, self.sides)) + ZEROS_KEPT
 
     def best(self) -> tuple[float, float]:
         """Best bid and ask; nan where a side is empty."""
@@ -110,15 +121,11 @@ def _is_update(data: Any) -> bool:
 
 
 def _set_levels(side: Side, levels: list[Any]) -> None:
-    """Set levels in their own text. Removed ones stay with their zero until a purge: this is done at C speed."""
+    """Set levels in their own text. Removed ones stay with their zero until a purge, so that this runs at C speed."""
     try:
         side.update(levels)
     except (TypeError, ValueError):
         return  # not pairs of texts: judging them is the client's business
-    if len(side) > PURGE_LEVELS:
-        kept = dict(_real_levels(side))
-        side.clear()
-        side.update(kept)
 
 
 def _real_levels(side: Side) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba import cfunc
 from numba.core import config, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
 _kept: list[Any] = []  # compiled functions live as long as the process: their addresses are handed out
@@ -46,6 +47,21 @@ def record_at(typing_context: Any, address: Any, like: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(like))
 
     return like(address, like), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def array_from(typing_context: Any, first: Any, count: Any) -> Any:
+    """The array of `count` records that begins with `first`."""
+    array_type = types.Array(first, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = make_array(array_type)(context, builder)
+        item_bytes = context.get_constant(types.intp, first.size)
+        data = builder.bitcast(args[0], array.data.type)
+        populate_array(array, data, [args[1]], [item_bytes], item_bytes, None, None)
+        return array._getvalue()
+
+    return array_type(first, types.intp), codegen
 
 
 def address_of(function: Callable[..., Any], layouts: Iterable[np.dtype[Any]], *, cache: bool) -> int:

@@ -26,9 +26,11 @@ from numba.extending import overload, typeof_impl
 from numba.np.numpy_support import from_dtype
 
 from streamtrader.kernel import record as records
+from streamtrader.kernel.lean import method_pipeline
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 METHOD_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+METHOD_PIPELINE = method_pipeline()
 
 _class_of_type: dict[types.Record, type] = {}
 _attributes: dict[tuple[types.Record, str], types.Type] = {}
@@ -120,7 +122,7 @@ class _TupleMethods(AttributeTemplate):  # type: ignore[misc]
 @functools.cache
 def compiled_method(cls: type, name: str) -> Any:
     method = getattr(cls, name)
-    return njit(**METHOD_OPTIONS, forceinline=hasattr(method, "is_inlined"))(method)
+    return njit(**METHOD_OPTIONS, **METHOD_PIPELINE, forceinline=hasattr(method, "is_inlined"))(method)
 
 
 @functools.cache
@@ -145,7 +147,7 @@ def _method_template(cls: type, name: str) -> Any:
 
 @functools.cache
 def _compiled_function(function: Callable[..., Any]) -> Any:
-    return njit(**METHOD_OPTIONS, forceinline=hasattr(function, "is_inlined"))(function)
+    return njit(**METHOD_OPTIONS, **METHOD_PIPELINE, forceinline=hasattr(function, "is_inlined"))(function)
 
 
 @typeof_impl.register(python_types.FunctionType)

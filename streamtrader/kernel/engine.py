@@ -22,14 +22,16 @@ import numpy as np
 
 from streamtrader.events import MORE, Command, Event, Kind, TapeEvent
 from streamtrader.kernel.candles import FAR_NS
-from streamtrader.kernel.compiler import inlined
+from streamtrader.kernel.calls import array_from, call_at
+from streamtrader.kernel.compiler import compiled_as, inlined
+from streamtrader.kernel.cuts import match, settle
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import Outbox, OutboxKind
 from streamtrader.kernel.record import Record
 from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.table import call_strategy, is_python
-from streamtrader.kernel.turn import next_report, settle
+from streamtrader.kernel.turn import next_report
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 CANDLE, TIMER = int(Kind.CANDLE), int(Kind.TIMER)
@@ -42,6 +44,8 @@ class Clock(Record):
     """Where the loop stands."""
 
     def __init__(self) -> None:
+        self.market_count = 0
+        self.seat_count = 0
         self.now_ns = 0
         self.due_ns = FAR_NS  # the earliest of all markets
         self.event_count = 0
@@ -77,7 +81,7 @@ def advance(state: State, outbox: Any, calls: Any, events: Any, mask: int, start
             if outbox[0].is_half_full():
                 return sequence
             clock.now_ns = max(clock.now_ns, event.received_ns)
-            if clock.now_ns >= clock.due_ns and deliver(clock, markets, seats, outbox[0], calls):
+            if clock.now_ns >= clock.due_ns and deliver_all(clock, markets, seats, outbox[0], calls):
                 return sequence
         if event.kind >= Kind.TIMER and event.kind != Kind.LINK:
             play_for_all(clock, markets, seats, outbox[0], calls, event)
@@ -105,8 +109,7 @@ def play_event(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: An
     for index in range(first, market.stop_seat):
         seat = seats[index]
         if seat.is_busy:
-            seat.venue.match(event, market)
-            note_due(seat, market)
+            match(seat, event, market, calls[index])
         if seat.position_lots != 0 and event.flags & MORE == 0:
             seat.mark(market)
         if calls[index].kinds >> np.int64(event.kind) & 1:
@@ -138,6 +141,26 @@ def note_due(seat: Seat, market: Market) -> None:
     seat.is_busy = seat.venue.is_busy()
     seat.due_ns = seat.venue.first_ns()
     market.due_ns = min(market.due_ns, seat.due_ns)
+
+
+def deliver_all(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
+    return deliver(clock, markets, seats, outbox, calls)
+
+
+@compiled_as(deliver_all)
+def _deliver_all(clock: Any, markets: Any, seats: Any, outbox: Any, calls: Any) -> Any:
+    def by_address(clock, markets, seats, outbox, calls):  # type: ignore[no-untyped-def]
+        return call_at(calls[0].deliver_code, (clock, markets[0], seats[0], outbox, calls[0])) != 0
+
+    return by_address
+
+
+def deliver_part(clock: Clock, market: Market, seat: Seat, outbox: Outbox, call: Any) -> int:
+    """`deliver` as it is called by address: with the first record of each array."""
+    markets = array_from(market, clock.market_count)
+    seats = array_from(seat, clock.seat_count)
+    calls = array_from(call, clock.seat_count)
+    return 1 if deliver(clock, markets, seats, outbox, calls) else 0
 
 
 def deliver(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:

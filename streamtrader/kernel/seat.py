@@ -15,9 +15,11 @@ import numpy as np
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Blotter
+from streamtrader.kernel.outbox import Outbox, OutboxKind
 from streamtrader.kernel.record import Record
 from streamtrader.units import NS_PER_DAY
 
+REFUSED = int(OutboxKind.REFUSED)
 RETRY_NS = 1_000_000_000  # a target whose order was refused is not asked for again within this time
 SPACING_BYTES = 64
 REPEAT_NS = 100_000_000  # refusals for the same reason within this time are counted, not told again
@@ -109,13 +111,19 @@ class Seat(Record):
         else:
             self.working_sell_lots -= direction * signed_lots
 
-    def is_told(self, code: int, now_ns: int) -> bool:
-        """Whether a refusal for this reason was told just now."""
+    def tell_refusal(
+        self, market: Market, outbox: Outbox, code: int, order: int, side: int, ticks: int, lots: int
+    ) -> None:
+        """Every refusal is counted, and told with its order. A bare one (no order: 0) is told once in a moment."""
+        now_ns = market.now_ns
+        self.refused_count += 1
+        self.target_retry_ns = now_ns + RETRY_NS
         is_repeat = code == self.last_refusal and now_ns - self.last_refusal_ns < REPEAT_NS
-        if not is_repeat:
-            self.last_refusal = code
-            self.last_refusal_ns = now_ns
-        return is_repeat
+        if order == 0 and is_repeat:
+            return
+        self.last_refusal = code
+        self.last_refusal_ns = now_ns
+        outbox.put(REFUSED, self.index, now_ns, order, side, code, ticks, lots, lots, 0.0)
 
     def halt(self, code: int) -> bool:
         """Pull the kill switch; only the operator's RESUME releases it. The first reason stays."""

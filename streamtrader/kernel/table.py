@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from streamtrader.events import Event, Kind
+from streamtrader.events import MORE, Event, Kind
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.calls import address_of, call_at, record_at
 from streamtrader.kernel.compiler import compiled_as
@@ -20,7 +20,7 @@ from streamtrader.kernel.record import Record
 from streamtrader.kernel.seat import Seat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 RULE_SLOTS = 16
 HANDLERS = {
@@ -42,6 +42,9 @@ class Call(Record):
         self.code = 0  # 0: plain Python, which the loop cannot call
         self.record = 0
         self.kinds = 0
+        self.settle_code = 0
+        self.match_code = 0
+        self.deliver_code = 0
         self.rule_count = 0
         self.rule_codes = np.zeros(RULE_SLOTS, np.int64)
         self.rule_records = np.zeros(RULE_SLOTS, np.int64)
@@ -79,6 +82,25 @@ def kinds_of(cls: type, bases: Sequence[type]) -> int:
     plain = {name: {getattr(base, name, None) for base in bases} for name in HANDLERS}
     handlers = ((name, kind) for name, kind in HANDLERS.items() if getattr(cls, name, None) not in plain[name])
     return sum(1 << kind for _, kind in handlers)
+
+
+_VIEWS = {"on_trade": "trade", "on_quote": "quote", "on_book": "level", "on_candle": "candle"}
+_VIEWS |= {"on_fill": "fill", "on_order": "order", "on_link": "link"}
+
+
+def on_event_of(cls: type, base: type) -> Callable[[Any, Event, Broker], None]:
+    """The `on_event` of a strategy class: only the handlers that it has, so that only they are compiled."""
+    lines = ["def on_event(self, event, broker):", "    kind = event.kind"]
+    for name, kind in HANDLERS.items():
+        if getattr(cls, name) is getattr(base, name):
+            continue
+        told = f"event.{_VIEWS[name]}" if name in _VIEWS else "event"
+        last_row = f" and event.flags & {MORE} == 0" if kind == Kind.BOOK else ""
+        lines += [f"    if kind == {int(kind)}{last_row}:", f"        self.{name}({told}, broker)", "        return"]
+    names: dict[str, Any] = {}
+    exec(compile("\n".join(lines), f"<on_event of {cls.__qualname__}>", "exec"), names)
+    names["on_event"].__module__ = cls.__module__
+    return names["on_event"]  # type: ignore[no-any-return]
 
 
 def is_python(call: Any) -> bool:

@@ -38,13 +38,16 @@ def settle(seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
         return
     seat.intent_count = 0
     if seat.asked_refusal != 0:
-        tell_refusal(seat, market, outbox, seat.asked_refusal, 0, 0, 0, 0)
+        seat.tell_refusal(market, outbox, seat.asked_refusal, 0, 0, 0, 0)
         seat.asked_refusal = 0
     index = 0
     while index < blotter.count:
         order = blotter.orders[index]
         if order.state == OrderState.INTENT:
-            index += 1 if settle_intent(order, index, seat, market, outbox, call) else 0
+            if settle_intent(order, seat, market, outbox, call):
+                index += 1
+            else:
+                blotter.remove(index)
             continue
         if order.wants_cancel and order.state != OrderState.CANCELLING:
             if venue.send_cancel(order.id, market.now_ns):
@@ -72,8 +75,8 @@ def ask_for_target(seat: Seat, market: Market) -> None:
     Broker(seat, market).ask_lots(BUY if wanted > 0 else SELL, lots, 0, False, True)
 
 
-def settle_intent(order: Order, index: int, seat: Seat, market: Market, outbox: Outbox, call: Any) -> bool:
-    """Send the order, or refuse and remove it: then False."""
+def settle_intent(order: Order, seat: Seat, market: Market, outbox: Outbox, call: Any) -> bool:
+    """Send the order, or refuse it: then False, and it must leave the blotter."""
     code = (POST_ONLY if order.post_only else 0) | (IMMEDIATE if order.immediate else 0)
     outbox.put(
         INTENT, seat.index, market.now_ns, order.id, order.side, code,
@@ -89,8 +92,7 @@ def settle_intent(order: Order, index: int, seat: Seat, market: Market, outbox: 
         refusal = REQUESTS_FULL
     if refusal != 0:
         seat.blotter.step(order, REFUSE)
-        tell_refusal(seat, market, outbox, refusal, order.id, order.side, order.ticks, order.lots)
-        seat.blotter.remove(index)
+        seat.tell_refusal(market, outbox, refusal, order.id, order.side, order.ticks, order.lots)
         return False
     seat.blotter.step(order, PASS)
     order.sent_ns = market.now_ns
@@ -118,16 +120,6 @@ def gate(order: Order, seat: Seat, market: Market) -> int:
     if Broker(seat, market).is_reducing(order):
         return 0
     return seat.halted if seat.halted != 0 else BOOK_NOT_LIVE
-
-
-def tell_refusal(
-    seat: Seat, market: Market, outbox: Outbox, code: int, order: int, side: int, ticks: int, lots: int
-) -> None:
-    """Every refusal is counted; the same reason again within a moment is not told again."""
-    seat.refused_count += 1
-    seat.target_retry_ns = market.now_ns + RETRY_NS
-    if not seat.is_told(code, market.now_ns) or order > 0:
-        outbox.put(REFUSED, seat.index, market.now_ns, order, side, code, ticks, lots, lots, 0.0)
 
 
 def next_report(seat: Seat, market: Market, outbox: Outbox, told: Event) -> int:

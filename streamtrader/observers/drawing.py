@@ -113,8 +113,8 @@ def ending(said: Ending) -> RenderableType:
         table.add_column(title, justify="right")
     for line in said.strategies:
         table.add_row(
-            _plain(f"  {line.strategy}"), _plain(line.symbol), f"{line.orders:,}", f"{line.fills:,}", _size(line.position),
-            f"{line.fees_quote:,.2f}", _signed(line.pnl_quote),
+            _plain(f"  {line.strategy}"), _plain(line.symbol), f"{line.orders:,}", f"{line.fills:,}",
+            _size(line.position), f"{line.fees_quote:,.2f}", _signed(line.pnl_quote),
         )  # fmt: skip
     counts = Text(
         f"  {said.orders:,} orders, {said.fills:,} fills ({said.partial_fills:,} partial), {said.refused:,} refused, "

@@ -1,8 +1,8 @@
 """Three questions that a service manager asks, and the page that answers them together with the metrics.
 
 `live` is about this process alone (loop and writer): a venue that is down must not get the engine restarted with
-orders open. `ready` is about the venue too, `startup` about getting there. The server answers on loopback and to known
-host names only, so that no page in a browser can read it through a name of its own.
+orders open. `ready` is about the venue too, `startup` about getting there. The server answers on loopback and to
+known host names only, so that no page in a browser can read it through a name of its own.
 """
 
 from __future__ import annotations

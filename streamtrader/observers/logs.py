@@ -112,7 +112,9 @@ def _json(line: Line) -> str:
 
 
 def _console(has_colors: bool) -> Any:
-    renderer = structlog.dev.ConsoleRenderer(colors=has_colors, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=has_colors, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+    )
 
     def render(line: Line) -> str:
         shown = {**line, "timestamp": str(line.get("timestamp", ""))[11:23]}  # a person knows which day it is

@@ -21,7 +21,16 @@ from streamtrader.observers.drawing import beginning, ending, screen
 from streamtrader.observers.log_pipe import Line, LogPipe
 from streamtrader.observers.screen_state import ScreenState, TakeState
 
-__all__ = ["Terminal", "beginning", "console_for", "ending", "is_live_possible", "log_status", "progress", "show_live"]
+__all__ = [
+    "Terminal",
+    "beginning",
+    "console_for",
+    "ending",
+    "is_live_possible",
+    "log_status",
+    "progress",
+    "show_live",
+]
 WIDTH_MIN = 80
 DRAW_EVERY_S = 0.25
 STATUS_EVERY_S = 10.0

@@ -16,7 +16,8 @@ import numpy as np
 from streamtrader.errors import EngineStopped, StrategyError
 from streamtrader.events import EVENT, Kind
 from streamtrader.kernel.calls import use_cache
-from streamtrader.kernel.engine import Clock, State, advance, finish_turn
+from streamtrader.kernel.cuts import match_part, settle_part
+from streamtrader.kernel.engine import Clock, State, advance, deliver_part, finish_turn
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
 from streamtrader.kernel.outbox import Outbox
@@ -142,18 +143,20 @@ def assemble(
     clock = boxed(Clock())
     if any(kinds_of(type(placement.strategy), BASES) >> Kind.TIMER & 1 for placement in ordered):
         clock["timer_ns"] = NS_PER_S
+    clock["market_count"], clock["seat_count"] = len(markets), len(seats)
     state = State(clock, markets, seats)
     strategies, strategy_boxes = _boxes([placement.strategy for placement in ordered])
     rules, rule_boxes = _boxes([rule for placement in ordered for rule in placement.rules])
+    outbox = boxed(Outbox())
     calls: Any
+    loop, finish = advance, finish_turn
     if interpreted:
         calls = _interpreted(ordered, strategies, rules)
     else:
-        calls = _calls(ordered, strategies, rules, state, cache=_cached(class_sources))
-    outbox = boxed(Outbox())
-    loop, finish = (advance, finish_turn)
-    if not interpreted:
-        loop, finish = _loop(state, outbox, calls, cache=_cached(loop_sources))
+        is_kept = _cached(loop_sources)
+        codes = part_codes(state, outbox, cache=is_kept)
+        loop, finish = _loop(state, outbox, cache=is_kept)
+        calls = _calls(ordered, strategies, rules, state, codes, cache=_cached(class_sources))
     python_seats = {
         at: placement.strategy
         for at, placement in enumerate(ordered)
@@ -217,11 +220,14 @@ def _interpreted(ordered: Sequence[Placement], strategies: list[Any], rules: lis
 
 
 def _calls(
-    ordered: Sequence[Placement], strategies: list[Any], rules: list[Any], state: State, *, cache: bool
-) -> np.ndarray[Any, Any]:
+    ordered: Sequence[Placement], strategies: list[Any], rules: list[Any], state: State, codes: dict[str, int],
+    *, cache: bool,
+) -> np.ndarray[Any, Any]:  # fmt: skip
     """What the loop calls for each seat, by address; compiles every class that was not compiled yet."""
     shared = (state.seats.dtype, state.markets.dtype)
     calls = np.zeros(len(ordered), Call().dtype)
+    for name, code in codes.items():
+        calls[name] = code
     for call, placement, reference, own in zip(
         calls, ordered, strategies, _rules_by_seat(ordered, rules), strict=True
     ):
@@ -246,15 +252,25 @@ def _address(function: Any, record_dtype: Any, layouts: tuple[Any, ...], cache: 
     except Exception as error:
         lines = str(error).strip().splitlines()
         raise StrategyError(
-            f"{record_dtype.type.__name__} cannot be compiled: {lines[-1] if lines else error!r}. "
+            f"{record_dtype.type.__name__} cannot be compiled: {(lines[-1] if lines else repr(error))[:300]}. "
             "A strategy that needs more than numbers and arrays can extend PythonStrategy.",
             details=str(error),
         ) from error
 
 
-def _loop(state: State, outbox: Any, calls: Any, *, cache: bool) -> tuple[Callable[..., int], Callable[..., Any]]:
+def part_codes(state: State, outbox: np.ndarray[Any, Any], *, cache: bool) -> dict[str, int]:
+    """The parts of the loop that are compiled apart, and where they are."""
+    clock, seat, market, call = state.clock.dtype, state.seats.dtype, state.markets.dtype, Call().dtype
+    return {
+        "settle_code": _address(settle_part, seat, (market, outbox.dtype, call), cache),
+        "match_code": _address(match_part, seat, (EVENT, market), cache),
+        "deliver_code": _address(deliver_part, clock, (market, seat, outbox.dtype, call), cache),
+    }
+
+
+def _loop(state: State, outbox: Any, *, cache: bool) -> tuple[Callable[..., int], Callable[..., Any]]:
     from streamtrader.kernel.compiler import compiled, entry_point
 
-    nothing = np.zeros(1, EVENT)
+    nothing, calls = np.zeros(1, EVENT), np.zeros(1, Call().dtype)
     loop = entry_point(advance, state, outbox, calls, nothing, -1, 0, 0, cache=cache)
     return loop, compiled(finish_turn, cache=cache)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from streamtrader.kernel.candles import FAR_NS
+from streamtrader.kernel.orders import ORDER_SLOTS
 from streamtrader.kernel.record import Record
 
+# Requests need two places an order and reports four; one size for both is one type, compiled once.
+FLIGHT_SLOTS = 4 * ORDER_SLOTS
 WORDS = 6
 KIND, ORDER, TICKS, LOTS, REMAINING, CODE = range(WORDS)
 
@@ -18,7 +21,7 @@ KIND, ORDER, TICKS, LOTS, REMAINING, CODE = range(WORDS)
 class Flight(Record):
     """A circular buffer sorted by `due_ns`; equal times keep the order of sending."""
 
-    def __init__(self, slots: int = 64) -> None:
+    def __init__(self, slots: int = FLIGHT_SLOTS) -> None:
         self.first = 0
         self.count = 0
         self.due_ns = np.zeros(slots, np.int64)

@@ -64,7 +64,7 @@ class SimulatedVenue(Record):
         self.taken_count = 0
         self.withheld_count = 0  # fills not given because the reports were full
         self.orders = np.zeros(slots, Resting().dtype)
-        self.requests = Flight(2 * slots)
+        self.requests = Flight(4 * slots)
         self.reports = Flight(4 * slots)
         self.taken = np.zeros((TAKEN_SLOTS, 2), np.int64)  # key, lots taken that the feed has not shown yet
 

@@ -70,13 +70,15 @@ class TapeWriter:
         end, cut_bytes, cut_events = tape.whole_bytes, tape.torn_bytes, tape.torn_events
         event_count, tape_crc = tape.event_count, tape.header.crc
         del tape  # a mapping must not outlive the bytes under it
-        try:
-            file = path.open("r+b", buffering=0)
-            file.truncate(end)
-            file.seek(end)
-            sync_file(file.fileno())
-        except OSError as error:
-            raise StorageError(f"{path} cannot be written: {explained(error)}", path=str(path)) from error
+        with contextlib.ExitStack() as undo:
+            try:
+                file = undo.enter_context(path.open("r+b", buffering=0))
+                file.truncate(end)
+                file.seek(end)
+                sync_file(file.fileno())
+            except OSError as error:
+                raise StorageError(f"{path} cannot be written: {explained(error)}", path=str(path)) from error
+            undo.pop_all()
         writer = cls(path, file, end=end, event_count=event_count, tape_crc=tape_crc)
         writer.cut_bytes, writer.cut_events = cut_bytes, cut_events
         return writer

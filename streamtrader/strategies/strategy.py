@@ -8,9 +8,10 @@ broker, the same rules and the same tape.
 
 from __future__ import annotations
 
-from streamtrader.events import MORE, Candle, Event, Fill, Kind, Level, Link, OrderReport, Quote, Trade
+from streamtrader.events import Candle, Event, Fill, Level, Link, OrderReport, Quote, Trade
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.record import Record
+from streamtrader.kernel.table import on_event_of
 
 
 class Strategy(Record):
@@ -41,25 +42,11 @@ class Strategy(Record):
         """The state of the book changed."""
 
     def on_event(self, event: Event, broker: Broker) -> None:
-        """Hand the event to its handler."""
-        kind = event.kind
-        if kind == Kind.BOOK:
-            if event.flags & MORE == 0:
-                self.on_book(event.level, broker)  # type: ignore[attr-defined]
-        elif kind == Kind.TRADE:
-            self.on_trade(event.trade, broker)  # type: ignore[attr-defined]
-        elif kind == Kind.QUOTE:
-            self.on_quote(event.quote, broker)  # type: ignore[attr-defined]
-        elif kind == Kind.CANDLE:
-            self.on_candle(event.candle, broker)  # type: ignore[attr-defined]
-        elif kind == Kind.FILL:
-            self.on_fill(event.fill, broker)  # type: ignore[attr-defined]
-        elif kind == Kind.ORDER:
-            self.on_order(event.order, broker)  # type: ignore[attr-defined]
-        elif kind == Kind.TIMER:
-            self.on_timer(event, broker)
-        elif kind == Kind.LINK:
-            self.on_link(event.link, broker)  # type: ignore[attr-defined]
+        """Hand the event to its handler; each subclass gets its own, with the handlers that it has."""
+
+    def __init_subclass__(cls) -> None:
+        if "on_event" not in vars(cls):
+            cls.on_event = on_event_of(cls, Strategy)  # type: ignore[method-assign]
 
 
 class PythonStrategy:
@@ -77,7 +64,13 @@ class PythonStrategy:
     on_order = Strategy.on_order
     on_timer = Strategy.on_timer
     on_link = Strategy.on_link
-    on_event = Strategy.on_event
+
+    def on_event(self, event: Event, broker: Broker) -> None:
+        """Hand the event to its handler."""
+
+    def __init_subclass__(cls) -> None:
+        if "on_event" not in vars(cls):
+            cls.on_event = on_event_of(cls, PythonStrategy)  # type: ignore[method-assign]
 
 
 BASES = (Strategy, PythonStrategy)

@@ -97,9 +97,7 @@ class BookSync:
         elif self.state == BookState.SYNCING:
             self._keep(self._taken(after, last, rows, ring))
 
-    def snapshot(
-        self, update: int, venue_ns: int, received_ns: int, bids: Levels, asks: Levels, ring: Ring
-    ) -> None:
+    def snapshot(self, update: int, venue_ns: int, received_ns: int, bids: Levels, asks: Levels, ring: Ring) -> None:
         """Take a snapshot that covers everything up to `update`, and become LIVE when it fits what was kept."""
         self.is_asked = False
         if self.state != BookState.SYNCING:

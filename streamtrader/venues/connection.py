@@ -80,9 +80,7 @@ class Connection:
         self._backoff = Backoff(self.settings.backoff_base_s, self.settings.backoff_cap_s, seed)
         limits = venue.limits
         self._connections = Budget(limits.connections * CONNECTION_SHARE, limits.connections_window_s)
-        self._fetcher = SnapshotFetcher(
-            venue, ring, self.settings, now_ns=self._clock_ns, on_events=self._play
-        )
+        self._fetcher = SnapshotFetcher(venue, ring, self.settings, now_ns=self._clock_ns, on_events=self._play)
         self._fetcher.is_delayed = lambda: bool(self._backlog)
         self._link: Link | None = None
         self._backlog: deque[tuple[bytes, int, bool]] = deque()  # frame or ping, its clock, whether it is a ping

@@ -30,7 +30,13 @@ class SnapshotFetcher:
     """One for the life of a connection object; `run` lasts as long as one link."""
 
     def __init__(
-        self, venue: Venue, ring: Ring, settings: ConnectionSettings, *, now_ns: Callable[[], int], on_events: Callable[[], None]
+        self,
+        venue: Venue,
+        ring: Ring,
+        settings: ConnectionSettings,
+        *,
+        now_ns: Callable[[], int],
+        on_events: Callable[[], None],
     ) -> None:
         self._venue = venue
         self._ring = ring

@@ -3,6 +3,9 @@
 Plain functions over bytes, compiled or not. Every step takes the place `at` where it starts and gives the place
 where it ended, or -1. A step that is given -1 gives -1, so a scanner reads straight on and asks once at the end.
 What a step takes is a part of what JSON allows: the part whose value is certain.
+
+The byte at `stop` must exist and be no digit (it is the bracket or comma that ends the data): so runs of digits end
+by themselves, and their loops need one test less a byte.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from streamtrader.units import ABSURD, NS_PER_MS
 
 DIGITS_EXACT = 15  # so many decimal digits always fit a double exactly
 DIGITS_MOST = 18  # so many always fit an int64
-MS_DIGITS = 13  # milliseconds since the epoch, from 2001 to 2286
+MS_DIGITS = 13  # milliseconds since the epoch, from 2001 on
+MS_MOST = 9_000_000_000_000  # in the year 2255: as nanoseconds it still fits an int64
 STAMP_BYTES = 25  # ,"ns": and 19 digits
 
 TENS = np.array([10.0**power for power in range(DIGITS_MOST + 1)])
@@ -39,12 +43,12 @@ def after(frame: Any, at: int, stop: int, text: Any) -> int:
     return at + len(text)
 
 
-def integer(frame: Any, at: int, stop: int) -> tuple[int, int]:
+def integer(frame: Any, at: int) -> tuple[int, int]:
     """A whole number of at most 18 digits as JSON writes it: no sign, no leading zero."""
     if at < 0:
         return 0, -1
     start, value = at, 0
-    while at < stop and at - start <= DIGITS_MOST and 48 <= frame[at] <= 57:
+    while at - start <= DIGITS_MOST and 48 <= frame[at] <= 57:
         value = value * 10 + (frame[at] - 48)
         at += 1
     length = at - start
@@ -53,20 +57,20 @@ def integer(frame: Any, at: int, stop: int) -> tuple[int, int]:
     return value, at
 
 
-def milliseconds(frame: Any, at: int, stop: int) -> tuple[int, int]:
+def milliseconds(frame: Any, at: int) -> tuple[int, int]:
     """A clock of exactly 13 digits, as nanoseconds."""
-    value, end = integer(frame, at, stop)
-    if end - at != MS_DIGITS:
+    value, end = integer(frame, at)
+    if end - at != MS_DIGITS or value > MS_MOST:
         return 0, -1
     return value * NS_PER_MS, end
 
 
-def decimal(frame: Any, at: int, stop: int) -> tuple[float, int]:
+def decimal(frame: Any, at: int) -> tuple[float, int]:
     """A decimal number that a double holds as exactly as its text: 15 significant digits, trailing zeros free."""
     if at < 0:
         return 0.0, -1
     start, digits, point = at, 0, -1
-    while at < stop and at - start <= DIGITS_MOST:
+    while at - start <= DIGITS_MOST:
         byte = frame[at]
         if 48 <= byte <= 57:
             digits = digits * 10 + (byte - 48)

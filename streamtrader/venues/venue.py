@@ -123,9 +123,7 @@ class Venue(abc.ABC):
         """Take the requests that are wanted now; each is under way until it is answered."""
 
     @abc.abstractmethod
-    def respond(
-        self, request: SnapshotRequest, status: int, body: bytes, received_ns: int, ring: Ring
-    ) -> None:
+    def respond(self, request: SnapshotRequest, status: int, body: bytes, received_ns: int, ring: Ring) -> None:
         """Take the answer of a request; status 0 where there was none."""
 
     @abc.abstractmethod

@@ -54,7 +54,9 @@ def _figures(quotes, trades, levels, tick) -> MarketStatistics:
     seconds = (quotes[-1, 0] - quotes[0, 0]) / NS_PER_S
     spread_ticks = np.rint((quotes[:, 3] - quotes[:, 1]) / tick)
     held = np.diff(quotes[:, 0])
-    is_new = np.r_[True, (np.diff(trades[:, 3]) != 0) | (np.diff(trades[:, 2]) != 0)]  # one aggressor, one millisecond
+    is_new = np.r_[
+        True, (np.diff(trades[:, 3]) != 0) | (np.diff(trades[:, 2]) != 0)
+    ]  # one aggressor, one millisecond
     order_sizes = np.bincount(np.cumsum(is_new) - 1, trades[:, 1])
     gaps_s = np.diff(trades[is_new, 3]) * NS_PER_MS / NS_PER_S
     counts = np.bincount(((trades[is_new, 3] - trades[0, 3]) // 1000).astype(int))

@@ -77,7 +77,9 @@ class Session:
     """What one client saw: every frame's text in order, every snapshot, how it ended."""
 
     frames: list[str] = field(default_factory=list)
-    snapshots: dict[str, tuple[dict[str, Any], int, int]] = field(default_factory=dict)  # document, stamp, frames before
+    snapshots: dict[str, tuple[dict[str, Any], int, int]] = field(
+        default_factory=dict
+    )  # document, stamp, frames before
     close_code: int | None = None
     close_reason: str = ""
 
@@ -100,9 +102,7 @@ async def take_part(
         session.snapshots[symbol] = (document, int(stamp), len(session.frames))
 
     async with (
-        websockets.connect(
-            url or served.stream_url(), compression=None, max_size=None, close_timeout=0.05
-        ) as socket,
+        websockets.connect(url or served.stream_url(), compression=None, max_size=None, close_timeout=0.05) as socket,
         asyncio.TaskGroup() as tasks,
     ):
         if with_snapshots:
@@ -145,7 +145,9 @@ class ClientBook:
         return bid, self.bids[bid], ask, self.asks[ask]
 
 
-def capture_lines(count: int, *, kind: str = "spot", symbol: str = "BTCUSDT", with_snapshot: bool = True) -> list[str]:
+def capture_lines(
+    count: int, *, kind: str = "spot", symbol: str = "BTCUSDT", with_snapshot: bool = True
+) -> list[str]:
     """A small capture: depth and trades in turn, a REST snapshot in the third line that the second depth frame meets."""
     name, lines, update_id, price = symbol.lower(), [], FIRST_ID, 60_000
     for index in range(count):
@@ -154,19 +156,25 @@ def capture_lines(count: int, *, kind: str = "spot", symbol: str = "BTCUSDT", wi
             lines.append(f"{stamp} {_snapshot(kind, update_id - 1, price)}")
         if index % 2:
             ids = f'"t":{index},"p":"{price}.10","q":"0.02"'
-            lines.append(f'{stamp + 1} {{"stream":"{name}@trade","data":{{"e":"trade","E":1,"s":"{symbol}",{ids},"T":1,"m":true}}}}')
+            lines.append(
+                f'{stamp + 1} {{"stream":"{name}@trade","data":{{"e":"trade","E":1,"s":"{symbol}",{ids},"T":1,"m":true}}}}'
+            )
             continue
         first, update_id = update_id + 1, update_id + 3
         previous = f'"pu":{first - 1},' if kind == "usdm" else ""
         bid, ask = f"{price - index % 7}.00", f"{price + 1 + index % 5}.50"
         ids = f'"U":{first},"u":{update_id},{previous}"b":[["{bid}","1.5"]],"a":[["{ask}","0.0{index % 9 + 1}"]]'
-        lines.append(f'{stamp} {{"stream":"{name}@depth@100ms","data":{{"e":"depthUpdate","E":{index},"s":"{symbol}",{ids}}}}}')
+        lines.append(
+            f'{stamp} {{"stream":"{name}@depth@100ms","data":{{"e":"depthUpdate","E":{index},"s":"{symbol}",{ids}}}}}'
+        )
     return lines
 
 
 def _snapshot(kind: str, last_id: int, price: int) -> str:
     times = '"E":5,"T":5,' if kind == "usdm" else ""
-    return f'{{"lastUpdateId":{last_id},{times}"bids":[["{price - 10}.00","2.0"]],"asks":[["{price + 20}.00","3.0"]]}}'
+    return (
+        f'{{"lastUpdateId":{last_id},{times}"bids":[["{price - 10}.00","2.0"]],"asks":[["{price + 20}.00","3.0"]]}}'
+    )
 
 
 def write_capture(path: Path, lines: Sequence[str]) -> str:

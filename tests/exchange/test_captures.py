@@ -91,7 +91,7 @@ async def test_a_capture_without_a_snapshot_begins_with_an_empty_book_that_can_b
 
     book = ClientBook(session.snapshots["BTCUSDT"][0])
     assert not book.bids
-    assert all([book.apply(m["data"]) for m in session.messages() if "@depth" in m["stream"]])
+    assert all(book.apply(m["data"]) for m in session.messages() if "@depth" in m["stream"])
 
 
 @pytest.mark.parametrize("kind", ["spot", "usdm"])
@@ -136,7 +136,7 @@ async def test_a_missing_depth_line_holds_the_market_until_the_snapshot_it_calls
     assert 99 == len(session.frames)
     book = ClientBook(document)
     rest = [m["data"] for m in session.messages()[sent_before:] if "@depth" in m["stream"]]
-    assert all([book.apply(data) for data in rest])
+    assert all(book.apply(data) for data in rest)
 
 
 def test_lines_of_no_use_are_skipped_and_counted(tmp_path):
@@ -183,7 +183,7 @@ def test_a_file_without_one_usable_line_is_refused_with_file_and_line(tmp_path, 
 
 
 def test_a_file_that_does_not_exist_is_named():
-    with pytest.raises(MarketFileError, match="nowhere.gz does not exist"):
+    with pytest.raises(MarketFileError, match=r"nowhere\.gz does not exist"):
         CaptureMarket(["nowhere.gz"])
 
 
@@ -219,3 +219,26 @@ def test_real_captures_are_understood(shared_data, name, kind, tick):
     assert (kind, 0) == (market.kind, market.skipped_lines)
     assert tick == str(market.instruments["BTCUSDT"].price_tick)
     assert market.has_snapshot_after("BTCUSDT", 0)
+
+
+async def test_a_request_that_gives_up_waiting_does_not_hold_the_market(tmp_path):
+    lines = capture_lines(60)
+
+    async with serving(CaptureMarket([write_capture(tmp_path / "c", lines)])) as served:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await served.venue("depth", symbol="BTCUSDT")
+        session = await take_part(served)
+
+    assert frames_of(lines) == [unstamped(frame) for frame in session.frames]
+    assert 2 == session.snapshots["BTCUSDT"][2]
+
+
+async def test_a_snapshot_further_on_is_given_up_when_nobody_asks_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("streamtrader.exchange.pump.WAIT_S", 0.02)
+    lines = capture_lines(60)
+
+    async with serving(CaptureMarket([write_capture(tmp_path / "c", lines)])) as served:
+        session = await take_part(served, with_snapshots=False)
+
+    assert frames_of(lines) == [unstamped(frame) for frame in session.frames]

@@ -64,9 +64,9 @@ async def test_a_bad_request_is_refused_with_the_code_of_the_venue(spot, name, q
 async def test_usdm_takes_only_its_own_depth_limits_and_spot_paths_do_not_exist_there(usdm):
     async with serving(usdm) as served:
         status, document = await served.venue("depth", symbol="BTCUSDT", limit="7")
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{served.port}/api/v3/ping") as response:
-                spot_status = response.status
+        url = f"http://127.0.0.1:{served.port}/api/v3/ping"
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            spot_status = response.status
 
     assert (400, {"code": -4021, "msg": "7 is not valid depth limit."}) == (status, document)
     assert 404 == spot_status
@@ -104,8 +104,11 @@ async def test_a_raw_stream_carries_the_inner_object_alone(spot):
 
 async def test_two_clients_see_the_same_frames(spot):
     async with serving(spot) as served:
-        url = served.stream_url()
-        first, second = await asyncio.gather(take_part(served), take_part(served, url=url))
+        taking_part = [asyncio.create_task(take_part(served, with_snapshots=False)) for _ in range(2)]
+        while len(served.pump.audience.listeners) < 2:
+            await asyncio.sleep(0.001)
+        await served.venue("depth", symbol="BTCUSDT")
+        first, second = await asyncio.gather(*taking_part)
 
     assert 400 == len(first.frames)
     assert first.frames == second.frames
@@ -113,7 +116,7 @@ async def test_two_clients_see_the_same_frames(spot):
 
 async def test_a_slow_client_slows_the_market_and_loses_nothing(tmp_path):
     lines = capture_lines(3_000, with_snapshot=False)
-    padding = "x" * 4_000  # more than sockets buffer
+    padding = "x" * 12_000  # more than sockets buffer
     lines = [line.replace('"e":"trade"', f'"e":"trade","pad":"{padding}"') for line in lines]
     async with serving(CaptureMarket([write_capture(tmp_path / "c", lines)])) as served:
         fast = asyncio.create_task(take_part(served))
@@ -196,9 +199,12 @@ async def test_more_than_1024_streams_are_refused(spot):
 
 
 async def test_the_server_pings(spot):
-    async with serving(spot, ping_every_s=0.05) as served, aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"ws://127.0.0.1:{served.port}/ws", autoping=False) as socket:
-            message = await socket.receive(timeout=2)
+    async with (
+        serving(spot, ping_every_s=0.05) as served,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"ws://127.0.0.1:{served.port}/ws", autoping=False) as socket,
+    ):
+        message = await socket.receive(timeout=5)
 
     assert aiohttp.WSMsgType.PING == message.type
     assert bytes(message.data).isdigit()
@@ -218,15 +224,17 @@ async def test_the_market_waits_for_its_first_listener_and_for_the_snapshots_of_
 
 
 async def test_the_market_stands_still_until_the_snapshots_connection_is_closed():
-    async with serving(SyntheticMarket(["BTCUSDT"], seed=1)) as served:
-        async with websockets.connect(served.stream_url(), compression=None, close_timeout=0.05) as socket, aiohttp.ClientSession() as session:
-            url = f"http://127.0.0.1:{served.port}/api/v3/depth?symbol=BTCUSDT"
-            async with session.get(url) as response:
-                await response.read()
-            await asyncio.sleep(0.1)
-            held = served.pump.frames_sent
-            await session.close()
-            first = json.loads(await socket.recv())
+    async with (
+        serving(SyntheticMarket(["BTCUSDT"], seed=1)) as served,
+        websockets.connect(served.stream_url(), compression=None, close_timeout=0.05) as socket,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.get(f"http://127.0.0.1:{served.port}/api/v3/depth?symbol=BTCUSDT") as response:
+            await response.read()
+        await asyncio.sleep(0.1)
+        held = served.pump.frames_sent
+        await session.close()
+        first = json.loads(await socket.recv())
 
     assert 0 == held
     assert served.pump.market.start_ns < first["ns"]
@@ -235,7 +243,9 @@ async def test_the_market_stands_still_until_the_snapshots_connection_is_closed(
 async def test_at_max_speed_the_market_stops_when_nobody_listens_and_goes_on_for_the_next():
     async with serving(SyntheticMarket(["BTCUSDT"], seed=1)) as served:
         first = await take_part(served, frames=50)
-        await asyncio.sleep(0.1)
+        while served.pump.audience.is_present:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
         stopped_at = served.pump.frames_sent
         await asyncio.sleep(0.1)
         assert stopped_at == served.pump.frames_sent

@@ -31,6 +31,7 @@ SPANS = st.integers(1, 12)
 SEEDS = st.integers(0, 2**32 - 1)
 COUNTS = st.integers(1, 60)
 prices_of = st.floats(1e-3, 1e6, allow_subnormal=False)
+sizes_of = st.just(0.0) | st.floats(1e-8, 1e6)
 price_series = st.lists(prices_of, min_size=1, max_size=40)
 
 
@@ -188,7 +189,7 @@ def test_a_session_begins_at_its_hour_and_not_with_the_process():
     assert values == [10.0, 20.0, 25.0, 40.0]
 
 
-@given(bid=prices_of, spread=st.floats(0.0, 1e3), bid_size=st.floats(0.0, 1e6), ask_size=st.floats(0.0, 1e6))
+@given(bid=prices_of, spread=st.floats(0.0, 1e3), bid_size=sizes_of, ask_size=sizes_of)
 def test_a_microprice_lies_between_bid_and_ask(bid, spread, bid_size, ask_size):
     ask = bid + spread
     value = float(Microprice().update(bid, bid_size, ask, ask_size))

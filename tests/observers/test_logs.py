@@ -123,7 +123,13 @@ def test_a_telling_name_hides_its_value_in_dictionaries_and_in_running_text(name
     redactor = Redactor()
 
     assert {"outer": {name: HIDDEN}} == redactor.mapping({"outer": {name: "ab12"}})
-    for text in (f"?{name}=ab12&x=1", f'{{"{name}": "ab12 cd"}}', f"{name}: ab12", f"{name}='ab12", f"{name}=b'ab12'"):
+    for text in (
+        f"?{name}=ab12&x=1",
+        f'{{"{name}": "ab12 cd"}}',
+        f"{name}: ab12",
+        f"{name}='ab12",
+        f"{name}=b'ab12'",
+    ):
         assert "ab12" not in redactor.text(text)
 
 

@@ -91,7 +91,9 @@ def full_snapshot():
         partial_fills=2,
         refusals={"MaxPosition": 6},
         positions=[PositionFigures(account="paper", symbol="BTCUSDT", size=-0.5, exposure_quote=-45_000.0)],
-        accounts=[AccountFigures(account="paper", strategy="EmaCross", equity_quote=9_990.0, pnl_realized_quote=-10.0)],
+        accounts=[
+            AccountFigures(account="paper", strategy="EmaCross", equity_quote=9_990.0, pnl_realized_quote=-10.0)
+        ],
         is_halted=True,
     )
 
@@ -185,7 +187,9 @@ async def get(server, path, **headers):
 async def test_the_server_answers_a_scrape_and_all_questions():
     async with MonitorServer(full_snapshot, lambda: WELL, port=0) as server:
         status, text = await get(server, "/metrics")
-        answers = [await get(server, path) for path in ("/healthz", *(f"/healthz/{q}" for q in ("live", "ready", "startup")))]
+        answers = [
+            await get(server, path) for path in ("/healthz", *(f"/healthz/{q}" for q in ("live", "ready", "startup")))
+        ]
 
     assert 200 == status
     assert "streamtrader_scrape_seconds_count" in text
@@ -213,7 +217,9 @@ async def test_openmetrics_is_spoken_on_request():
     assert text.endswith("# EOF\n")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:9464", "127.0.0.1.evil.example", "", "[", "a@b@127.0.0.1x"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:9464", "127.0.0.1.evil.example", "", "[", "a@b@127.0.0.1x"]
+)
 async def test_a_name_that_is_not_ours_is_not_served(host):
     async with MonitorServer(full_snapshot, lambda: WELL, port=0) as server:
         refused = await get(server, "/metrics", Host=host)

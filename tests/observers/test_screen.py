@@ -87,9 +87,23 @@ def test_what_needs_attention_is_said_in_words():
 def test_the_beginning_and_the_end_say_what_ran_and_what_came_of_it():
     first, last = drawn(beginning(BEGINNING)), drawn(ending(ENDING))
 
-    for said in ("streamtrader 0.1.0", "PAPER", "EMBEDDED synthetic", "EmaCross on BTCUSDT", "none: nothing is refused"):
+    for said in (
+        "streamtrader 0.1.0",
+        "PAPER",
+        "EMBEDDED synthetic",
+        "EmaCross on BTCUSDT",
+        "none: nothing is refused",
+    ):
         assert said in first
-    for said in ("01:02:14", "stopped by Ctrl-C", "9,990.00", "-10.00", "-0.40", "11 fills (4 partial)", "parity runs/x"):
+    for said in (
+        "01:02:14",
+        "stopped by Ctrl-C",
+        "9,990.00",
+        "-10.00",
+        "-0.40",
+        "11 fills (4 partial)",
+        "parity runs/x",
+    ):
         assert said in last
 
 
@@ -171,7 +185,9 @@ async def test_the_last_figures_stay_on_the_terminal():
         taken.append(ScreenState(orders=len(taken)))
         return taken[-1]
 
-    task = await shown_until(Terminal(file=stream, width=100, force_terminal=True), take, until=lambda: len(taken) >= 2)
+    task = await shown_until(
+        Terminal(file=stream, width=100, force_terminal=True), take, until=lambda: len(taken) >= 2
+    )
 
     assert task.cancelled()
     assert f"{taken[-1].orders} (0 open)" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())

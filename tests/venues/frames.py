@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from streamtrader.events import BookState, Kind
+import numpy as np
+
+from streamtrader.events import EVENT, BookState, Kind
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.binance import SPOT, USDM, Binance, Market, compiled_scanner
@@ -20,7 +22,9 @@ NOW_MS = NOW_NS // 1_000_000
 
 
 def instrument(symbol: str = "BTCUSDT", market: Market = SPOT) -> Instrument:
-    return Instrument("binance", symbol, symbol[:3], symbol[3:], Decimal("0.01"), Decimal("0.00001"), kind=market.kind)
+    return Instrument(
+        "binance", symbol, symbol[:3], symbol[3:], Decimal("0.01"), Decimal("0.00001"), kind=market.kind
+    )
 
 
 def adapter(
@@ -29,7 +33,7 @@ def adapter(
     """An adapter that is connected and waits for its snapshots, and its ring."""
     listed = [instrument(symbol, market) for symbol in symbols or ("BTCUSDT",)]
     scanner = compiled_scanner() if is_fast else None
-    venue, ring = Binance(listed, market, scanner=scanner, is_stamped=is_stamped), Ring(1 << 16)
+    venue, ring = Binance(listed, market, scanner=scanner, is_stamped=is_stamped), Ring(1 << 12)
     venue.connected(NOW_NS, ring)
     return venue, ring
 
@@ -108,3 +112,7 @@ def capture_lines(folder: Path, names: Sequence[str]) -> Iterator[tuple[int, byt
 
 
 CAPTURES = {"spot": (SPOT, SPOT_CAPTURES), "usdm": (USDM, USDM_CAPTURES)}
+
+
+def np_events(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, EVENT)

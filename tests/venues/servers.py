@@ -67,9 +67,7 @@ async def serving(
 ) -> AsyncIterator[VenueServer]:
     server = VenueServer(script, answer, refusal)
     application = web.Application()
-    application.add_routes(
-        [web.get("/stream", server.stream), web.get("/api/v3/depth", server.depth)]
-    )
+    application.add_routes([web.get("/stream", server.stream), web.get("/api/v3/depth", server.depth)])
     runner = web.AppRunner(application, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:
@@ -128,7 +126,9 @@ class Client:
         if not self.is_held:
             self.turns.append(self.ring.written)
             for events in self.ring.slices(self.ring.played, self.ring.written):
-                self.kept += [tuple(event[name].item() for name in ("kind", "a", "id", "received_ns")) for event in events]
+                self.kept += [
+                    tuple(event[name].item() for name in ("kind", "a", "id", "received_ns")) for event in events
+                ]
             self.ring.played = self.ring.taped = self.ring.written
 
     def ids(self, kind: int) -> list[int]:

@@ -77,12 +77,15 @@ def test_cut_frames_with_anything_behind_never_raise(seed, at, tail):
 
 def paths(document: object, path: tuple = ()) -> list[tuple]:
     """Every place in a document that can hold another value."""
-    children = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    children = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
     return [path, *(place for key, child in children for place in paths(child, (*path, key)))]
 
 
 def dumped(document: object) -> bytes:
     """As JSON, in which whole numbers may be longer than Python wants to print."""
+
     def text(value: object) -> str:
         if isinstance(value, dict):
             return "{" + ",".join(f"{json.dumps(key)}:{text(child)}" for key, child in value.items()) + "}"

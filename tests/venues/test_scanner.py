@@ -92,6 +92,7 @@ UNKNOWN = {
     "NaN": TRADE.replace(b"100.50", b"NaN"),
     "an id of 19 digits": TRADE.replace(b'"t":1', b'"t":1111111111111111111'),
     "a clock of 12 digits": TRADE.replace(str(frames.NOW_MS).encode(), b"123456789012"),
+    "a clock beyond all": TRADE.replace(str(frames.NOW_MS - 1).encode(), b"9300000000000"),
     "another order of keys": TRADE.replace(b'"m":false,"M":true', b'"M":true,"m":false'),
     "a key more": TRADE.replace(b'"M":true', b'"M":true,"x":1'),
     "bytes left over": TRADE + b" ",

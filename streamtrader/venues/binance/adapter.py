@@ -22,6 +22,8 @@ PATH_BYTES_MOST = 4_000  # longer lists of streams are sent as messages: servers
 STREAMS_A_MESSAGE = 200
 LEVELS_ASKED = 1_000
 
+_array_of, BYTE, LIVE = np.frombuffer, np.dtype(np.uint8), BookState.LIVE  # looked up once: this is the hot path
+
 
 class Binance(Venue):
     """One connection's worth of streams. Without a `scanner` every frame takes the slow path."""
@@ -57,13 +59,15 @@ class Binance(Venue):
         self._table = scan.table_of(symbols)
         self._header = np.zeros(scan.HEADER_WORDS, np.int64)
         self._words = self._header.data
+        self._message = self._words[: scan.RECEIVED + 1]
         self._ring: Ring | None = None
         self._end = 0  # the ring has room up to here, for all we know
 
     @property
     def counters(self) -> Counters:
-        self._counters.trades, self._counters.quotes = self._words[scan.TRADES], self._words[scan.QUOTES]
-        return self._counters
+        counters, words = self._counters, self._words
+        counters.trades, counters.quotes, counters.frames = words[scan.TRADES], words[scan.QUOTES], words[scan.FRAMES]
+        return counters
 
     def book_state(self, instrument: int) -> BookState:
         return self._books[instrument].state
@@ -105,34 +109,32 @@ class Binance(Venue):
         return body.count(b"[") + SPARE_ROWS + self._books[request.instrument].rows_kept
 
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
-        counters = self._counters
-        counters.frames += 1
-        written = ring.written
-        length = len(frame)
-        if self._end - written <= length // ROW_BYTES_MIN + SPARE_ROWS or ring is not self._ring:
+        written, length = ring.written, len(frame)
+        if self._end - written <= length + SPARE_ROWS or ring is not self._ring:  # a row takes several bytes
             self._ring, self._end = ring, written + ring.free
         code = HANDED_OVER
         if self._scanner is not None and length > 0:
-            asked_ns = 0 if self.is_stamped else received_ns
             code = self._scanner(
-                np.frombuffer(frame, np.uint8), length, ring.events, written, self._end - written,
-                asked_ns, self._table, self._header,
+                _array_of(frame, BYTE), length, ring.events, written, self._end - written,
+                0 if self.is_stamped else received_ns, self._table, self._header,
             )  # fmt: skip
+        else:
+            self._words[scan.FRAMES] += 1
         if code == COMMITTED:
             ring.written = written + 1
         elif code == HANDED_OVER:
-            counters.handed_over += 1
+            self._counters.handed_over += 1
             try:
                 self._decode_slowly(frame, received_ns, ring)
             except BadMessage as error:
-                counters.rejected += 1
-                counters.last_error = str(error)[:200]
+                self._counters.rejected += 1
+                self._counters.last_error = str(error)[:200]
         else:
-            instrument, after, last, clock_ns = self._words[:4].tolist()
+            instrument, after, last, clock_ns = self._message.tolist()
             book = self._books[instrument]
-            if after == book.last and book.state == BookState.LIVE:
+            if after == book.last and book.state is LIVE:
                 book.last, book.is_first, book.repeated = last, False, 0
-                counters.levels += code - scan.DEPTH
+                self._counters.levels += code - scan.DEPTH
                 ring.written = written + code - scan.DEPTH
             else:
                 book.offer(after, last, code - scan.DEPTH, clock_ns, ring)
@@ -143,9 +145,7 @@ class Binance(Venue):
             book.is_wanted, book.is_asked = False, True
         return [self._request(book.instrument) for book in wanted]
 
-    def respond(
-        self, request: SnapshotRequest, status: int, body: bytes, received_ns: int, ring: Ring
-    ) -> None:
+    def respond(self, request: SnapshotRequest, status: int, body: bytes, received_ns: int, ring: Ring) -> None:
         book = self._books[request.instrument]
         try:
             if status != 200:

@@ -20,9 +20,9 @@ import msgspec
 
 from streamtrader.errors import BadMessage
 from streamtrader.units import ABSURD, NS_PER_MS
+from streamtrader.venues.tokens import MS_MOST
 
 IDENTITY_MOST = 2**62
-MILLISECONDS_MOST = 9_000_000_000_000  # as nanoseconds this still fits an int64
 EMPTY = msgspec.Raw()
 
 
@@ -169,5 +169,5 @@ def _check_identity(*values: int) -> None:
 
 
 def _check_clock(milliseconds: int) -> None:
-    if not 0 <= milliseconds <= MILLISECONDS_MOST:
+    if not 0 <= milliseconds <= MS_MOST:
         raise BadMessage("a clock outside of its range")

@@ -33,7 +33,7 @@ from streamtrader.venues.tokens import (
 HANDED_OVER, COMMITTED, DEPTH = 0, 1, 2  # what `scan` answers; a depth message of n rows answers DEPTH + n
 
 # What `scan` leaves in the header: of a depth message, then its running counts.
-INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES = 0, 1, 2, 3, 4, 5
+INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES = 0, 1, 2, 3, 4, 5, 6
 HEADER_WORDS = 8
 
 NAME_BYTES = 32  # longer symbols take the slow path
@@ -44,7 +44,7 @@ TRADE, QUOTE, BOOK = int(Kind.TRADE), int(Kind.QUOTE), int(Kind.BOOK)
 OPENING = literal('{"stream":"')
 AT_TRADE = literal('trade","data":{"e":"trade","E":')
 AT_TICKER = literal('bookTicker","data":{')
-AT_DEPTH = literal("depth")
+AT_DEPTH, AT_SIGN, PACE_UNIT = literal("depth"), literal("@"), literal("ms")
 DEPTH_DATA = literal('","data":{"e":"depthUpdate","E":')
 TICKER_EVENT = literal('"e":"bookTicker",')
 KEY_T, KEY_E, KEY_U, KEY_FIRST = literal(',"T":'), literal(',"E":'), literal('"u":'), literal(',"U":')
@@ -133,6 +133,7 @@ def scan(
     frame: Any, length: int, events: Any, sequence: int, room: int, received_ns: int, table: Any, header: Any
 ) -> int:
     """Write the rows of one frame from `sequence` on; a `received_ns` of 0 asks for the frame's own stamp."""
+    header[FRAMES] += 1
     stop = length - 1
     if room < 1 or length < STAMP_BYTES or frame[stop] != 125:
         return HANDED_OVER
@@ -155,17 +156,17 @@ def scan_trade(
     frame: Any, at: int, stop: int, events: Any, sequence: int, received_ns: int, listed: Any, header: Any
 ) -> int:
     """One trade: `m` says that the buyer was the maker, so that the seller came to the market."""
-    _, at = milliseconds(frame, after(frame, at, stop, AT_TRADE), stop)
-    early_ns, early = milliseconds(frame, after(frame, at, stop, KEY_T), stop)  # USD-M has T before s
-    identity, at = integer(frame, after(frame, symbol(frame, max(at, early), stop, listed), stop, KEY_ID), stop)
-    price, at = decimal(frame, after(frame, at, stop, KEY_PRICE), stop)
-    size, at = decimal(frame, after(frame, above_zero(price, at), stop, KEY_SIZE), stop)
+    _, at = milliseconds(frame, after(frame, at, stop, AT_TRADE))
+    early_ns, early = milliseconds(frame, after(frame, at, stop, KEY_T))  # USD-M has T before s
+    identity, at = integer(frame, after(frame, symbol(frame, max(at, early), stop, listed), stop, KEY_ID))
+    price, at = decimal(frame, after(frame, at, stop, KEY_PRICE))
+    size, at = decimal(frame, after(frame, above_zero(price, at), stop, KEY_SIZE))
     at = after(frame, above_zero(size, at), stop, QUOTE_MARK)
     if early >= 0:
         venue_ns = early_ns
         at = after(frame, after(frame, at, stop, KEY_TYPE), stop, MARKET_MAKER)
     else:
-        venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T), stop)
+        venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T))
         at = after(frame, at, stop, KEY_MAKER)
     sold = after(frame, at, stop, TRUE)
     at = max(sold, after(frame, at, stop, FALSE))
@@ -189,16 +190,16 @@ def scan_ticker(
     """One best bid and offer; spot sends no clock with it."""
     at = after(frame, at, stop, AT_TICKER)
     dated = after(frame, at, stop, TICKER_EVENT)
-    update, at = integer(frame, after(frame, max(at, dated), stop, KEY_U), stop)
-    bid, at = decimal(frame, after(frame, symbol(frame, at, stop, listed), stop, KEY_BID), stop)
-    bid_size, at = decimal(frame, after(frame, above_zero(bid, at), stop, KEY_BID_SIZE), stop)
-    ask, at = decimal(frame, after(frame, above_zero(bid_size, at), stop, KEY_ASK), stop)
-    ask_size, at = decimal(frame, after(frame, above_zero(ask, at), stop, KEY_ASK_SIZE), stop)
+    update, at = integer(frame, after(frame, max(at, dated), stop, KEY_U))
+    bid, at = decimal(frame, after(frame, symbol(frame, at, stop, listed), stop, KEY_BID))
+    bid_size, at = decimal(frame, after(frame, above_zero(bid, at), stop, KEY_BID_SIZE))
+    ask, at = decimal(frame, after(frame, above_zero(bid_size, at), stop, KEY_ASK))
+    ask_size, at = decimal(frame, after(frame, above_zero(ask, at), stop, KEY_ASK_SIZE))
     at = after(frame, above_zero(ask_size, at), stop, QUOTE_MARK)
     venue_ns = 0
     if dated >= 0:
-        venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T), stop)
-        _, at = milliseconds(frame, after(frame, at, stop, KEY_E), stop)
+        venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T))
+        _, at = milliseconds(frame, after(frame, at, stop, KEY_E))
     if after(frame, at, stop, CLOSE_DATA) != stop:
         return HANDED_OVER
     event = events[sequence & (len(events) - 1)]
@@ -217,17 +218,16 @@ def scan_depth(
     at = after(frame, at, stop, AT_DEPTH)
     if at < 0:
         return HANDED_OVER
-    for _ in range(8):  # @100ms, @0ms or nothing
-        if at < stop and frame[at] != 34:
-            at += 1
-    venue_ns, at = milliseconds(frame, after(frame, at, stop, DEPTH_DATA), stop)
-    traded_ns, late = milliseconds(frame, after(frame, at, stop, KEY_T), stop)  # USD-M only
-    first, at = integer(frame, after(frame, symbol(frame, max(at, late), stop, listed), stop, KEY_FIRST), stop)
-    last, at = integer(frame, after(frame, at, stop, KEY_LAST), stop)
+    _, pace = integer(frame, after(frame, at, stop, AT_SIGN))  # depth@100ms, or depth alone
+    at = max(at, after(frame, pace, stop, PACE_UNIT))
+    venue_ns, at = milliseconds(frame, after(frame, at, stop, DEPTH_DATA))
+    traded_ns, late = milliseconds(frame, after(frame, at, stop, KEY_T))  # USD-M only
+    first, at = integer(frame, after(frame, symbol(frame, max(at, late), stop, listed), stop, KEY_FIRST))
+    last, at = integer(frame, after(frame, at, stop, KEY_LAST))
     known = first - 1
     if late >= 0:
         venue_ns = traded_ns
-        known, at = integer(frame, after(frame, at, stop, KEY_PREVIOUS), stop)
+        known, at = integer(frame, after(frame, at, stop, KEY_PREVIOUS))
     if at < 0 or first > last or known >= last or first == 0:
         return HANDED_OVER
     at = after(frame, at, stop, KEY_BIDS)
@@ -254,8 +254,8 @@ def levels(
         return at + 1, rows
     mask = len(events) - 1
     while at >= 0 and rows < room:
-        price, at = decimal(frame, after(frame, at, stop, LEVEL_OPEN), stop)
-        size, at = decimal(frame, after(frame, above_zero(price, at), stop, LEVEL_MIDDLE), stop)
+        price, at = decimal(frame, after(frame, at, stop, LEVEL_OPEN))
+        size, at = decimal(frame, after(frame, above_zero(price, at), stop, LEVEL_MIDDLE))
         at = after(frame, at, stop, LEVEL_CLOSE)
         if at < 0 or size > ABSURD:
             return -1, rows
@@ -275,8 +275,10 @@ Scanner = Callable[..., int]
 @functools.cache
 def compiled_scanner(*, cache: bool = False) -> Scanner:
     """`scan` as machine code; the first call of a process compiles it, or loads it from the kernel's cache."""
-    from streamtrader.kernel.compiler import entry_point
+    from streamtrader.kernel.compiler import entry_point, inlined
 
+    for step in (after, decimal, above_zero):  # a sixth faster for depth, no slower to compile
+        inlined(step)
     frame = np.frombuffer(b'{"stream":"", no frame at all}', np.uint8)
     header = np.zeros(HEADER_WORDS, np.int64)
     return entry_point(scan, frame, len(frame), np.zeros(2, EVENT), 0, 1, 1, table_of(()), header, cache=cache)

@@ -1,0 +1,53 @@
+"""Where the loop is cut into parts that are compiled apart and called by address.
+
+Numba links a function's whole tree of callees into it and optimises all of it again, at every level. Cut at the
+three places below, the parts together compile in half the time, each can be compiled in a process of its own, and
+a call by address costs about a nanosecond. Uncompiled, the same names are plain calls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamtrader.kernel.calls import call_at
+from streamtrader.kernel.compiler import compiled_as
+from streamtrader.kernel.turn import settle as settle_whole
+
+
+def settle_part(seat: Any, market: Any, outbox: Any, call: Any) -> int:
+    settle_whole(seat, market, outbox, call)
+    return 0
+
+
+def match_part(seat: Any, event: Any, market: Any) -> int:
+    """What the event does at the seat's simulated venue, and when the seat hears of it."""
+    seat.venue.match(event, market)
+    seat.is_busy = seat.venue.is_busy()
+    seat.due_ns = seat.venue.first_ns()
+    market.due_ns = min(market.due_ns, seat.due_ns)
+    return 0
+
+
+def settle(seat: Any, market: Any, outbox: Any, call: Any) -> None:
+    settle_whole(seat, market, outbox, call)
+
+
+def match(seat: Any, event: Any, market: Any, call: Any) -> None:
+    match_part(seat, event, market)
+
+
+@compiled_as(settle)
+def _settle(seat: Any, market: Any, outbox: Any, call: Any) -> Any:
+    def by_address(seat, market, outbox, call):  # type: ignore[no-untyped-def]
+        call_at(call.settle_code, (seat, market, outbox, call))
+
+    return by_address
+
+
+@compiled_as(match)
+def _match(seat: Any, event: Any, market: Any, call: Any) -> Any:
+    def by_address(seat, event, market, call):  # type: ignore[no-untyped-def]
+        call_at(call.match_code, (seat, event, market))
+
+    return by_address
+

@@ -1,0 +1,87 @@
+"""What the venue publishes about its instruments, and how its streams are named."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+
+import pytest
+import zstandard
+
+from streamtrader.errors import BadMessage, ConfigError
+from streamtrader.venues.binance import SPOT, USDM, Binance, instruments_of
+from tests.venues import frames
+
+
+def exchange_info(**changes):
+    filters = [
+        {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000.00", "tickSize": "0.01000000"},
+        {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9000.0", "stepSize": "0.00001000"},
+        {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True},
+    ]
+    entry = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": filters} | changes
+    return frames.compact({"timezone": "UTC", "symbols": [entry]})
+
+
+def test_ticks_lots_and_the_smallest_notional_are_read_exactly():
+    (instrument,) = instruments_of(exchange_info(), SPOT, ["BTCUSDT"])
+
+    assert (instrument.price_tick, instrument.size_lot) == (Decimal("0.01"), Decimal("0.00001"))
+    assert instrument.minimum_notional == Decimal(5)
+    assert (instrument.base, instrument.quote, instrument.kind) == ("BTC", "USDT", "spot")
+
+
+def test_a_symbol_that_is_not_listed_is_named():
+    with pytest.raises(ConfigError, match="DOGEUSDT"):
+        instruments_of(exchange_info(), SPOT, ["BTCUSDT", "DOGEUSDT"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"{}", exchange_info(filters=[]), exchange_info(filters=7),
+     exchange_info(filters=[{"filterType": "PRICE_FILTER", "tickSize": "0"}, {"filterType": "LOT_SIZE", "stepSize": "1"}]),
+     exchange_info(filters=[{"filterType": "PRICE_FILTER", "tickSize": "x"}, {"filterType": "LOT_SIZE", "stepSize": "1"}])],
+)  # fmt: skip
+def test_filters_that_cannot_be_read_are_a_bad_message(body):
+    with pytest.raises(BadMessage):
+        instruments_of(body, SPOT, ["BTCUSDT"])
+
+
+def test_recorded_filters_of_futures_are_read(shared_data):
+    packed = (shared_data / "wire" / "binance" / "cryptofeed_BINANCE_FUTURES.jsonl.zst").read_bytes()
+    lines = io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(packed), "utf-8")
+    answers = (json.loads(line) for line in lines)
+    body = next(answer["data"] for answer in answers if "exchangeInfo" in answer.get("url", "")).encode()
+
+    sushi, akro = instruments_of(body, USDM, ["SUSHIUSDT", "AKROUSDT"])
+
+    assert (sushi.price_tick, sushi.size_lot, sushi.kind) == (Decimal("0.0010"), Decimal(1), "perpetual")
+    assert akro.price_tick == Decimal("0.00001")
+
+
+def test_few_streams_are_named_in_the_path():
+    venue = Binance([frames.instrument()], is_stamped=True)
+
+    assert venue.stream_path() == "/stream?streams=btcusdt@trade/btcusdt@bookTicker/btcusdt@depth@100ms&stamp=ns"
+    assert venue.subscribe(venue.instruments) == []
+
+
+def test_more_streams_than_a_connection_carries_are_refused():
+    with pytest.raises(ConfigError, match="1024"):
+        Binance([frames.instrument(f"COIN{number}USDT") for number in range(400)])
+
+
+def test_market_data_only_addresses_come_first():
+    assert SPOT.endpoints[0].stream == "wss://data-stream.binance.vision"
+
+
+def test_without_depth_an_instrument_is_live_at_once():
+    from streamtrader.kernel.ring import Ring
+
+    venue, ring = Binance([frames.instrument()], channels=("trade",)), Ring(64)
+
+    venue.connected(5, ring)
+
+    assert frames.states(ring) == [frames.BookState.LIVE]
+    assert venue.requests() == []
