@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from benchmarks.peers.decoders import DECODERS, Sink, handler_of
-from benchmarks.peers.frames import KINDS, STAMP_BASE_NS, heads, message
+from streamtrader.bench.frames import KINDS, STAMP_BASE_NS, heads, message
 from benchmarks.results import emit, median_seconds
 
 FRAMES = 1000

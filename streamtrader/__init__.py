@@ -10,40 +10,54 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Broker": "kernel.broker",
-    "Order": "kernel.orders",
-    "Refusal": "kernel.orders",
-    "Record": "kernel.record",
-    "Trade": "events",
-    "Quote": "events",
-    "Level": "events",
-    "Candle": "events",
-    "Fill": "events",
-    "OrderReport": "events",
-    "Link": "events",
-    "Event": "events",
-    "BUY": "events",
-    "SELL": "events",
-    "BID": "events",
-    "ASK": "events",
-    "Strategy": "strategies.strategy",
-    "PythonStrategy": "strategies.strategy",
-    "RiskRule": "risk.rule",
-    "Indicator": "indicators",
-    "Sma": "indicators",
-    "Ema": "indicators",
-    "WilderAverage": "indicators",
-    "Rsi": "indicators",
-    "Atr": "indicators",
-    "SessionVwap": "indicators",
-    "ZScore": "indicators",
-    "RealizedVolatility": "indicators",
-    "Microprice": "indicators",
-    "OrderFlowImbalance": "indicators",
-    "Instrument": "instruments",
+__all__ = [
+    "ASK",
+    "BID",
+    "BUY",
+    "SELL",
+    "Atr",
+    "Broker",
+    "Candle",
+    "Ema",
+    "Event",
+    "Fill",
+    "Indicator",
+    "Instrument",
+    "Level",
+    "Link",
+    "Microprice",
+    "Order",
+    "OrderFlowImbalance",
+    "OrderReport",
+    "PythonStrategy",
+    "Quote",
+    "RealizedVolatility",
+    "Record",
+    "Refusal",
+    "RiskRule",
+    "Rsi",
+    "SessionVwap",
+    "Sma",
+    "Strategy",
+    "Trade",
+    "WilderAverage",
+    "ZScore",
+    "__version__",
+]
+
+_NAMES = {
+    "events": "ASK BID BUY SELL Candle Event Fill Level Link OrderReport Quote Trade",
+    "indicators": (
+        "Atr Ema Indicator Microprice OrderFlowImbalance RealizedVolatility Rsi SessionVwap Sma WilderAverage ZScore"
+    ),
+    "instruments": "Instrument",
+    "kernel.broker": "Broker",
+    "kernel.orders": "Order Refusal",
+    "kernel.record": "Record",
+    "risk.rule": "RiskRule",
+    "strategies.strategy": "PythonStrategy Strategy",
 }
-__all__ = ["__version__", *_HOMES]
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 if TYPE_CHECKING:
     from streamtrader.events import (

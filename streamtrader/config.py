@@ -85,6 +85,7 @@ class EngineSettings(Section):
     mode: Literal["paper"] = "paper"
     cash_quote: Positive = 10_000.0
     is_spinning: bool = False
+    is_dry: bool = False
 
 
 class VenueSettings(Section):
@@ -104,7 +105,7 @@ class ExchangeSettings(Section):
 
 
 class StrategySettings(Section):
-    name: Annotated[str, Field(pattern=r"^([A-Za-z_][\w.]*:)?[A-Za-z_]\w*$")]
+    name: Annotated[str, Field(pattern=r"^([A-Za-z_][\w.]*:)?[A-Za-z_]\w*$|^.+\.py(:[A-Za-z_]\w*)?$")]
     instruments: Symbols = ()
     parameters: dict[str, Parameter] = {}
 

@@ -19,7 +19,7 @@ KeyPath = tuple[str | int, ...]
 RULES = {
     "model_type": "must be a section: keys and values",
     "dict_type": "must be a section: keys and values",
-    "string_pattern_mismatch": 'must name a strategy such as "EmaCross", or "package.module:Class" for your own',
+    "string_pattern_mismatch": 'must name a strategy such as "EmaCross", or "package.module:Class" or "path/to/file.py:Class" for your own',
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",

@@ -55,4 +55,7 @@ class Instrument:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Instrument:
         decimals = ("price_tick", "size_lot", "minimum_notional")
-        return cls(**{name: Decimal(str(value)) if name in decimals else value for name, value in values.items()})
+        known: dict[str, Any] = {
+            name: Decimal(str(value)) if name in decimals else value for name, value in values.items()
+        }
+        return cls(**known)

@@ -169,7 +169,7 @@ def check_layout(registered):
     first, second = (registered.cls(**registered.arguments) for _ in range(2))
 
     assert first.dtype == second.dtype
-    assert first.tobytes() == second.tobytes()
+    assert boxed(first).tobytes() == boxed(second).tobytes()
     assert {"value", "ready"} <= set(first.dtype.names)
     assert leaves(first.dtype) <= {np.dtype("f8"), np.dtype("i8"), np.dtype("?")}
     assert not first.ready

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from benchmarks.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
+from streamtrader.bench.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
 from benchmarks.results import emit, seconds_of
 
 FAST_WEIGHT, SLOW_WEIGHT = 2.0 / (FAST_SPAN + 1), 2.0 / (SLOW_SPAN + 1)

@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from benchmarks.peers.frames import STAMP_BASE_NS
+from streamtrader.bench.frames import STAMP_BASE_NS
 
 Handler = Callable[[Any], None]
 FRAME_BYTES_MAX = 65_535

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.decoders import DECODERS, Handler, Sink, handler_of
-from benchmarks.peers.frames import KINDS
+from streamtrader.bench.frames import KINDS
 from benchmarks.results import ROOT, emit, pinned
 
 LIBRARIES = ("picows", "websockets", "aiohttp")
@@ -114,7 +114,7 @@ async def play(url: str, options: argparse.Namespace, handle: Handler, clock: Cl
 @contextlib.contextmanager
 def serving(cpu: int = 1) -> Iterator[int]:
     """A server of our own for as long as the block lasts; its port."""
-    command = pinned([sys.executable, "-m", "benchmarks.peers.ws_server"], cpu)
+    command = pinned([sys.executable, "-m", "streamtrader.bench.server"], cpu)
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdin is not None and server.stdout is not None
         yield json.loads(server.stdout.readline())["port"]

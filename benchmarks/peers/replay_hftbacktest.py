@@ -36,7 +36,7 @@ from hftbacktest.types import event_dtype
 from numba import njit
 from numpy.typing import NDArray
 
-from benchmarks.data import (
+from streamtrader.bench.data import (
     FAST_SPAN,
     FEE_RATE,
     ORDER_SIZE,

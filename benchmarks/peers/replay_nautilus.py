@@ -36,7 +36,7 @@ from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.trading.strategy import Strategy
 
-from benchmarks.data import FAST_SPAN, ORDER_SIZE, SLOW_SPAN, Rows, Ticks, fingerprint, make_rows, make_ticks
+from streamtrader.bench.data import FAST_SPAN, ORDER_SIZE, SLOW_SPAN, Rows, Ticks, fingerprint, make_rows, make_ticks
 from benchmarks.results import emit, seconds_of
 
 VENUE = Venue("BINANCE")

@@ -14,7 +14,7 @@ import pandas as pd
 import vectorbt
 from numpy.typing import NDArray
 
-from benchmarks.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
+from streamtrader.bench.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
 from benchmarks.results import emit, seconds_of
 
 

@@ -21,7 +21,7 @@ def replay(
 ) -> None:
     """Replay seeded ticks with orders and risk rules, and a seeded book."""
     with told_errors(common(None, None, is_json=as_json, is_verbose=verbose)):
-        from streamtrader.runtime.bench_replay import measure
+        from streamtrader.bench.replay import measure
 
         tell(measure(ticks=ticks, book_rows=book_rows, repeats=repeats), is_json=as_json)
 
@@ -34,6 +34,6 @@ def live(
 ) -> None:
     """Frame bytes in to order bytes out, in process and over loopback."""
     with told_errors(common(None, None, is_json=as_json, is_verbose=verbose)):
-        from streamtrader.runtime.bench_live import measure
+        from streamtrader.bench.live import measure
 
         tell(measure(frames=frames), is_json=as_json)

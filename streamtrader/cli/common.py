@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -73,8 +74,16 @@ def settings_of(options: Common, *more: str) -> Settings:
             raise ConfigError("--set strategy.… sets parameters of the strategy given with --strategy; give one")
         return settings
     parameters = {name: _number(name, value) for name, value in options.parameters.items()}
-    wanted = StrategySettings.model_construct(name=options.strategy, instruments=(), parameters=parameters)
+    wanted = StrategySettings.model_construct(
+        name=_lasting(options.strategy), instruments=(), parameters=parameters
+    )
     return settings.model_copy(update={"strategies": (wanted,)})
+
+
+def _lasting(name: str) -> str:
+    """A class in a file is kept by its whole path, so that the run can be repeated from any folder."""
+    place, mark, cls = name.rpartition(":") if not name.endswith(".py") else (name, "", "")
+    return f"{Path(place).resolve()}{mark}{cls}" if place.endswith(".py") and Path(place).is_file() else name
 
 
 def _number(name: str, text: str) -> bool | int | float:
@@ -82,10 +91,12 @@ def _number(name: str, text: str) -> bool | int | float:
         return text == "true"
     for kind in (int, float):
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
             continue
-    raise ConfigError(f"--set strategy.{name}={text}: a parameter is a number, true or false")
+        if math.isfinite(number):
+            return number
+    raise ConfigError(f"--set strategy.{name}={text}: a parameter is a finite number, true or false")
 
 
 def tell(document: dict[str, Any], *, is_json: bool, show: Callable[[], None] | None = None) -> None:

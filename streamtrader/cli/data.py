@@ -12,6 +12,8 @@ import typer
 
 from streamtrader.cli.common import FAILED, JsonOption, PlainOption, VerboseOption, common, tell, told_errors
 
+WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
+
 app = typer.Typer(help="Import, check and list tapes.", no_args_is_help=True)
 
 
@@ -97,7 +99,8 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
     table = Table(box=None, header_style="bright_black")
     for title in ("tape", "events", "seconds", "MiB", "instruments"):
-        table.add_column(title, justify="left" if title in ("tape", "instruments") else "right")
+        is_text = title in ("tape", "instruments")
+        table.add_column(title, justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)
     for row in rows:
         if "error" in row:
             table.add_row(row["tape"], "-", "-", "-", row["error"])
@@ -105,4 +108,5 @@ def _show(rows: list[dict[str, Any]]) -> None:
         seconds = (row["last_ns"] - row["first_ns"]) / 1e9
         names = ", ".join(row["instruments"])
         table.add_row(row["tape"], f"{row['events']:,}", f"{seconds:,.0f}", f"{row['bytes'] / 2**20:,.1f}", names)
-    Console(highlight=False).print(table if rows else "no tapes here")
+    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
+    Console(highlight=False, width=width).print(table if rows else "no tapes here")

@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 
-def _version(is_asked: bool) -> None:  # noqa: FBT001 - typer's own calling convention
+def _version(is_asked: bool) -> None:
     if is_asked:
         sys.stdout.write(f"streamtrader {streamtrader.__version__}\n")
         raise typer.Exit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,7 +46,7 @@ def replay(
 
         settings = settings_of(options)
         total = sum(Tape.open(tape).event_count for tape in tapes)
-        console = console_for(sys.stderr, __import__("os").environ)
+        console = console_for(sys.stderr, os.environ)
         with progress(console, "replay", total, is_shown=not (as_json or plain)) as move:
             result = play(tapes, settings, interpreted=interpreted, on_progress=lambda done, _all: move(done))
         document = result.as_json()

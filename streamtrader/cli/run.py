@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamtrader.cli.common import (
+    FAILED,
     REFUSED,
     USAGE,
     Common,
@@ -55,8 +56,15 @@ def seconds_of(text: str | None) -> float | None:
     return seconds
 
 
+def _lasting(market: str | None) -> str | None:
+    """Files by their whole paths, so that a run can be gone on with from any folder."""
+    if market is None or market == "synthetic":
+        return market
+    return ",".join(str(Path(name).resolve()) if Path(name).exists() else name for name in market.split(","))
+
+
 def _market_overrides(venue: str | None, market: str | None, seed: int | None, speed: str | None) -> list[str]:
-    given = {"venue.name": venue, "exchange.market": market, "exchange.seed": seed, "exchange.speed": speed}
+    given = {"venue.name": venue, "exchange.market": _lasting(market), "exchange.seed": seed, "exchange.speed": speed}
     return [f"{name}={value}" for name, value in given.items() if value is not None]
 
 
@@ -70,7 +78,7 @@ def run(
     speed: SpeedOption = None,
     strategy: StrategyOption = None,
     for_: ForOption = None,
-    max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End after so many events.")] = None,
+    max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End with the message that brings the tape to so many events.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, but refuse every order.")] = False,
     resume: Annotated[str, typer.Option("--resume", help="Release the kill switch of the run, and say why.")] = "",
     config: ConfigOption = None,
@@ -88,8 +96,9 @@ def run(
     with told_errors(options):
         from streamtrader.runtime.live import RunOptions
 
-        settings = settings_of(options, *_market_overrides(venue, market, seed, speed))
-        wanted = RunOptions(directory, seconds_of(for_), max_events, dry_run, resume)
+        dry = ["engine.is_dry=true"] if dry_run else []
+        settings = settings_of(options, *_market_overrides(venue, market, seed, speed), *dry)
+        wanted = RunOptions(directory, seconds_of(for_), max_events, resume)
         _run_loop(_run_paper(settings, wanted, options))
 
 
@@ -139,6 +148,8 @@ async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
         is_json=options.is_json,
         show=lambda: console_for(sys.stdout, os.environ).print(ending(figures.ending(session, elapsed_s))),
     )
+    if document["failed_seats"]:
+        raise typer.Exit(FAILED)
 
 
 def record(
@@ -148,7 +159,7 @@ def record(
     seed: SeedOption = None,
     speed: SpeedOption = None,
     for_: ForOption = None,
-    max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End after so many events.")] = None,
+    max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End with the message that brings the tape to so many events.")] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,

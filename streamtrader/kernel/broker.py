@@ -126,14 +126,14 @@ class Broker(NamedTuple):
         """
         ticks = -1
         if limit >= 0.0 and limit < ABSURD:
-            ticks = np.int64(limit * self.market.ticks_per_unit + 1e-3)
+            ticks = int64(limit * self.market.ticks_per_unit + 1e-3)
         return self.ask(BUY, size, ticks, ticks <= 0 and limit != 0.0, post_only, immediate)
 
     def sell(self, size: float, limit: float = 0.0, post_only: bool = False, immediate: bool = False) -> int:
         """The same for a sale."""
         ticks = -1
         if limit >= 0.0 and limit < ABSURD:
-            ticks = np.int64(math.ceil(limit * self.market.ticks_per_unit - 1e-3))
+            ticks = int64(math.ceil(limit * self.market.ticks_per_unit - 1e-3))
         return self.ask(SELL, size, ticks, ticks <= 0 and limit != 0.0, post_only, immediate)
 
     def quote(self, side: int, size: float, ticks: int) -> int:
@@ -173,7 +173,7 @@ class Broker(NamedTuple):
         order.post_only = post_only
         order.immediate = immediate or ticks == 0
         order.wants_cancel = False
-        return order.id  # type: ignore[no-any-return]
+        return order.id
 
     def refuse(self, code: int) -> None:
         """Nothing that could become an order; it is told with the turn's other decisions."""

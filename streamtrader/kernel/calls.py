@@ -64,6 +64,21 @@ def array_from(typing_context: Any, first: Any, count: Any) -> Any:
     return array_type(first, types.intp), codegen
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def array_at(typing_context: Any, address: Any, count: Any, layout: Any) -> Any:
+    """The array of `count` records of a layout that lies at an address."""
+    array_type = types.Array(layout.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = make_array(array_type)(context, builder)
+        item_bytes = context.get_constant(types.intp, layout.dtype.size)
+        data = builder.inttoptr(args[0], array.data.type)
+        populate_array(array, data, [args[1]], [item_bytes], item_bytes, None, None)
+        return array._getvalue()
+
+    return array_type(types.int64, types.intp, layout), codegen
+
+
 def address_of(function: Callable[..., Any], layouts: Iterable[np.dtype[Any]], *, cache: bool) -> int:
     """Compile `function` alone, for records of these layouts, and tell where it is.
 

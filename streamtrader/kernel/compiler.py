@@ -96,7 +96,7 @@ def _method_of(value: types.Type, cls: type, name: str) -> types.BoundFunction |
 
 
 @infer_getattr
-class _RecordMethods(AttributeTemplate):  # type: ignore[misc]
+class _RecordMethods(AttributeTemplate):
     key = types.Record
 
     def generic_resolve(self, record: types.Record, name: str) -> Any:
@@ -109,7 +109,7 @@ class _RecordMethods(AttributeTemplate):  # type: ignore[misc]
 
 
 @infer_getattr
-class _TupleMethods(AttributeTemplate):  # type: ignore[misc]
+class _TupleMethods(AttributeTemplate):
     """The same for a NamedTuple of records and arrays: a bundle that costs nothing once inlined."""
 
     key = types.BaseNamedTuple if hasattr(types, "BaseNamedTuple") else types.NamedTuple
@@ -129,7 +129,7 @@ def compiled_method(cls: type, name: str) -> Any:
 def _method_template(cls: type, name: str) -> Any:
     dispatcher = types.Dispatcher(compiled_method(cls, name))
 
-    class Method(AbstractTemplate):  # type: ignore[misc]
+    class Method(AbstractTemplate):
         key = f"{cls.__module__}.{cls.__qualname__}.{name}"
 
         def generic(self, args: Any, kwargs: Any) -> Any:
@@ -166,7 +166,7 @@ def compiled_as(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def decorator(typing_function: Callable[..., Any]) -> Callable[..., Any]:
         typing_function.__annotations__.clear()  # Numba compares them with those of the body
-        return overload(function, jit_options=METHOD_OPTIONS)(typing_function)  # type: ignore[no-any-return]
+        return overload(function, jit_options=METHOD_OPTIONS)(typing_function)
 
     return decorator
 
@@ -187,7 +187,7 @@ def entry_point(function: Callable[..., Any], *sample: Any, cache: bool = False)
     dispatcher(*sample)
     overloads = list(dispatcher.overloads.values())
     entry = getattr(overloads[0], "entry_point", None) if len(overloads) == 1 else None
-    return entry if callable(entry) else dispatcher  # type: ignore[no-any-return]
+    return entry if callable(entry) else dispatcher
 
 
 class Compiled:

@@ -22,8 +22,8 @@ def settle_part(seat: Any, market: Any, outbox: Any, call: Any) -> int:
 def match_part(seat: Any, event: Any, market: Any) -> int:
     """What the event does at the seat's simulated venue, and when the seat hears of it."""
     seat.venue.match(event, market)
-    seat.is_busy = seat.venue.is_busy()
-    seat.due_ns = seat.venue.first_ns()
+    seat.set_busy(market, seat.venue.is_busy())
+    seat.due_ns = seat.next_ns()
     market.due_ns = min(market.due_ns, seat.due_ns)
     return 0
 

@@ -73,6 +73,7 @@ def advance(state: State, outbox: Any, calls: Any, events: Any, mask: int, start
     An event's place is `sequence & mask`; -1 for a flat tape, whose block headers (kind 0) are passed over.
     """
     clock, markets, seats = state.clock[0], state.markets, state.seats
+    clock.wake_seat = -1
     for sequence in range(start, stop):
         event = events[sequence & mask]
         if event.kind == 0:
@@ -106,14 +107,20 @@ def play_event(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: An
         market.observe(event)
     else:
         first = clock.resume_at - 1
+    kind = np.int64(event.kind)
+    is_trade = kind == Kind.TRADE
+    if market.busy_count == 0 and not is_trade and not market.kinds >> kind & 1:
+        return False  # nobody is concerned; most rows of a book end here
     for index in range(first, market.stop_seat):
         seat = seats[index]
         if seat.is_busy:
             match(seat, event, market, calls[index])
-        if seat.position_lots != 0 and event.flags & MORE == 0:
+        if is_trade and seat.position_lots != 0:
             seat.mark(market)
-        if calls[index].kinds >> np.int64(event.kind) & 1:
+        if calls[index].kinds >> kind & 1:
             if is_python(calls[index]):
+                if event.kind == Kind.BOOK and event.flags & MORE:
+                    continue
                 clock.wake_seat = index
                 clock.resume_at = index + 2  # afterwards: on with the next seat
                 clock.woken[0] = event
@@ -138,8 +145,8 @@ def take_turn(seat: Seat, market: Market, outbox: Outbox, call: Any, event: Even
 
 
 def note_due(seat: Seat, market: Market) -> None:
-    seat.is_busy = seat.venue.is_busy()
-    seat.due_ns = seat.venue.first_ns()
+    seat.set_busy(market, seat.venue.is_busy())
+    seat.due_ns = seat.next_ns()
     market.due_ns = min(market.due_ns, seat.due_ns)
 
 
@@ -164,27 +171,42 @@ def deliver_part(clock: Clock, market: Market, seat: Seat, outbox: Outbox, call:
 
 
 def deliver(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
-    """All that was due by now, market by market; True when a Python strategy must be called first."""
+    """All that was due by now; True when a Python strategy must be called first.
+
+    What was due before the timer comes before it, so that no strategy sees time run backwards; what was asked for in
+    a timer's turn may itself be due by now and must still meet the book as it was before the event in hand.
+    """
     now_ns = clock.now_ns
     clock.due_ns = now_ns  # until all is delivered, so that an early return comes back here
-    limit = DELIVERIES + 16 * len(seats)
-    for instrument in range(len(markets)):
-        market = markets[instrument]
-        while market.due_ns <= now_ns and clock.delivery_count < limit:
-            due_ns = first_due_ns(market, seats)
-            if market.candle_seat != 0 or market.candle.end_ns <= min(now_ns, due_ns - 1):
-                if close_candle(clock, market, seats, outbox, calls, instrument):
-                    return True
-            elif deliver_to_seats(clock, market, seats, outbox, calls, instrument, limit):
-                return True
-            market.due_ns = min(market.candle.end_ns, first_due_ns(market, seats))
-    if (clock.timer_seat != 0 or clock.timer_due_ns <= now_ns) and tell_time(clock, markets, seats, outbox, calls):
+    if clock.timer_seat != 0 or clock.timer_due_ns <= now_ns:
+        told_ns = now_ns - now_ns % clock.timer_ns
+        if clock.timer_seat == 0 and deliver_until(told_ns, clock, markets, seats, outbox, calls):
+            return True
+        if tell_time(clock, markets, seats, outbox, calls):
+            return True
+    if deliver_until(now_ns, clock, markets, seats, outbox, calls):
         return True
     if clock.timer_ns > 0 and clock.timer_due_ns == FAR_NS:
         clock.timer_due_ns = now_ns - now_ns % clock.timer_ns + clock.timer_ns
     clock.due_ns = clock.timer_due_ns
     for instrument in range(len(markets)):
         clock.due_ns = min(clock.due_ns, markets[instrument].due_ns)
+    return False
+
+
+def deliver_until(until_ns: int, clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
+    """Candles and messages, market by market; True when a Python strategy must be called first."""
+    limit = DELIVERIES + 16 * len(seats)
+    for instrument in range(len(markets)):
+        market = markets[instrument]
+        while market.due_ns <= until_ns and clock.delivery_count < limit:
+            due_ns = first_due_ns(market, seats)
+            if market.candle_seat != 0 or market.candle.end_ns <= min(until_ns, due_ns - 1):
+                if close_candle(clock, market, seats, outbox, calls, instrument):
+                    return True
+            elif deliver_to_seats(until_ns, clock, market, seats, outbox, calls, instrument):
+                return True
+            market.due_ns = min(market.candle.end_ns, first_due_ns(market, seats))
     return False
 
 
@@ -196,10 +218,11 @@ def first_due_ns(market: Market, seats: Any) -> int:
 
 
 def deliver_to_seats(
-    clock: Clock, market: Market, seats: Any, outbox: Outbox, calls: Any, instrument: int, limit: int
+    until_ns: int, clock: Clock, market: Market, seats: Any, outbox: Outbox, calls: Any, instrument: int
 ) -> bool:
     """Requests meet the book as it was before this event; then come the answers, each with a turn of its own."""
-    until_ns = min(clock.now_ns, market.candle.end_ns)
+    until_ns = min(until_ns, market.candle.end_ns)
+    limit = DELIVERIES + 16 * len(seats)
     told = clock.woken[0]
     for index in range(market.first_seat, market.stop_seat):
         seat = seats[index]
@@ -219,6 +242,10 @@ def deliver_to_seats(
                     note_due(seat, market)
                     return True
                 take_turn(seat, market, outbox, calls[index], told)
+        if seat.wants_flat() and seat.target_retry_ns <= until_ns:
+            market.now_ns = until_ns
+            seat.has_target = True
+            settle(seat, market, outbox, calls[index])
         note_due(seat, market)
     return False
 
@@ -299,7 +326,7 @@ def obey(command: int, seat: Seat, market: Market, outbox: Outbox, call: Any) ->
         if not order.wants_cancel:
             order.wants_cancel = True
             seat.intent_count += 1
-    seat.target_lots = 0
+    seat.is_flattening = True
     seat.target_retry_ns = 0
     seat.has_target = True
     settle(seat, market, outbox, call)
@@ -308,7 +335,6 @@ def obey(command: int, seat: Seat, market: Market, outbox: Outbox, call: Any) ->
 def finish_turn(state: State, outbox: Any, calls: Any, index: int) -> None:
     """The end of a Python strategy's turn, compiled: risk and venue take what it asked for."""
     clock = state.clock[0]
-    clock.wake_seat = -1
     seat = state.seats[index]
     market = state.markets[seat.instrument]
     if seat.has_target or seat.intent_count > 0:

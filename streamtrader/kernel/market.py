@@ -10,7 +10,7 @@ from streamtrader.events import ASK, BID, MORE, TOP, BookState, Event, Kind, Tap
 from streamtrader.kernel.book import BOOK_SLOTS, Book
 from streamtrader.kernel.candles import FAR_NS, CandleBuilder
 from streamtrader.kernel.compiler import inlined
-from streamtrader.kernel.record import Record
+from streamtrader.kernel.record import Record, int64
 
 NO_STATE = 0  # no feed ever spoke of a book: trades only, or rows from a file without book states
 
@@ -31,9 +31,11 @@ class Market(Record):
     ) -> None:
         self.first_seat = 0
         self.stop_seat = 0  # the seats of this instrument are those from `first_seat` up to here
-        self.ticks_per_unit = ticks_per_unit
-        self.lots_per_unit = lots_per_unit
-        self.minimum_notional = minimum_notional
+        self.kinds = 0  # the kinds of events that any of them handles
+        self.busy_count = 0  # how many of them have a venue that must see the market's events
+        self.ticks_per_unit = float(ticks_per_unit)
+        self.lots_per_unit = float(lots_per_unit)
+        self.minimum_notional = float(minimum_notional)
         self.now_ns = 0  # the time of the turn in hand
         self.event_ns = 0  # the time of the last event
         self.due_ns = FAR_NS  # the earliest thing that waits for a seat of this instrument, or a candle's end
@@ -56,11 +58,11 @@ class Market(Record):
         self.book = Book(slots)
 
     def ticks_of(self, price: float) -> int:
-        return np.int64(price * self.ticks_per_unit + 0.5)
+        return int64(price * self.ticks_per_unit + 0.5)
 
     def lots_of(self, size: float) -> int:
         """Whole lots only, and never more than asked for; a thousandth of a lot is forgiven."""
-        return np.int64(size * self.lots_per_unit + 1e-3)
+        return int64(size * self.lots_per_unit + 1e-3)
 
     def price_of(self, ticks: int) -> float:
         return ticks / self.ticks_per_unit
@@ -91,19 +93,19 @@ class Market(Record):
         kind = event.kind
         if kind == Kind.BOOK:
             level = event.level  # type: ignore[attr-defined]
-            self.ticks = np.int64(level.price * self.ticks_per_unit + 0.5)
-            self.lots = np.int64(level.size * self.lots_per_unit + 0.5)
+            self.ticks = int64(level.price * self.ticks_per_unit + 0.5)
+            self.lots = int64(level.size * self.lots_per_unit + 0.5)
             if event.flags & TOP:
-                self.before_lots = self.book.set_top(np.int64(event.side), self.ticks, self.lots)
+                self.before_lots = self.book.set_top(int64(event.side), self.ticks, self.lots)
             else:
-                self.before_lots = self.book.set_level(np.int64(event.side), self.ticks, self.lots)
+                self.before_lots = self.book.set_level(int64(event.side), self.ticks, self.lots)
             if event.flags & MORE == 0:
                 self.end_message(event)
         elif kind == Kind.TRADE:
             trade = event.trade  # type: ignore[attr-defined]
             self.last_price = trade.price
-            self.ticks = np.int64(trade.price * self.ticks_per_unit + 0.5)
-            self.lots = np.int64(trade.size * self.lots_per_unit + 0.5)
+            self.ticks = int64(trade.price * self.ticks_per_unit + 0.5)
+            self.lots = int64(trade.size * self.lots_per_unit + 0.5)
             self.trade_count += 1
             if self.candle.interval_ns > 0:
                 self.candle.add(trade.price, trade.size, self.now_ns)
@@ -118,11 +120,11 @@ class Market(Record):
             self.has_depth = True
         elif kind == Kind.QUOTE and not self.has_depth:
             quote = event.quote  # type: ignore[attr-defined]
-            self.book.set_top(BID, self.ticks_of(quote.bid_price), np.int64(quote.bid_size * self.lots_per_unit + 0.5))
-            self.book.set_top(ASK, self.ticks_of(quote.ask_price), np.int64(quote.ask_size * self.lots_per_unit + 0.5))
+            self.book.set_top(BID, self.ticks_of(quote.bid_price), int64(quote.bid_size * self.lots_per_unit + 0.5))
+            self.book.set_top(ASK, self.ticks_of(quote.ask_price), int64(quote.ask_size * self.lots_per_unit + 0.5))
             self.end_message(event)
         elif kind == Kind.LINK:
-            self.state = np.int64(event.link.state)  # type: ignore[attr-defined]
+            self.state = int64(event.link.state)  # type: ignore[attr-defined]
             self.state_before_cross = NO_STATE
             if self.state == BookState.GAP:
                 self.gap_count += 1

@@ -85,11 +85,3 @@ class Outbox(Record):
         row.side = side
         row.code = code
         self.written += 1
-
-    def take(self) -> np.ndarray[Any, np.dtype[Any]]:
-        """From Python: a copy of the rows that were not taken yet."""
-        slots = len(self.rows)
-        numbers = np.arange(self.drained, self.written) & (slots - 1)
-        rows: np.ndarray[Any, np.dtype[Any]] = np.asarray(self.rows)[numbers].copy()
-        self.drained = self.written
-        return rows

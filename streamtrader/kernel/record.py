@@ -41,10 +41,12 @@ def _layout(cls: type, values: dict[str, Any]) -> np.dtype[Any]:
         at += value.dtype.itemsize * int(np.prod(value.shape))
     size = max(8, -(-at // 8) * 8)
     fields = {"names": names, "formats": formats, "offsets": offsets, "titles": titles, "itemsize": size}
-    return np.dtype((cls, np.dtype(fields)))  # type: ignore[call-overload, no-any-return]
+    return np.dtype((cls, np.dtype(fields)))  # type: ignore[call-overload]
 
 
 if TYPE_CHECKING:
+
+    int64 = int
 
     class _Void:
         """What mypy sees: an ordinary class, so that the fields of `__init__` have their own types."""
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 
 else:
     _Void = np.void
+    int64 = np.int64  # compiled and uncompiled, methods cut floats to the same 64 bits; to mypy that is an int
 
 
 class Record(_Void):
@@ -101,7 +104,7 @@ class View:
             return self
         # Only the uncompiled loop comes here: the same memory, not a copy, while the record's array lives.
         raw = (ctypes.c_char * self.layout.itemsize).from_address(record.__array_interface__["data"][0])
-        return np.frombuffer(raw, self.layout)[0]
+        return np.frombuffer(memoryview(raw), self.layout)[0]
 
 
 def boxed(*records: Any) -> np.ndarray[Any, np.dtype[Any]]:

@@ -27,7 +27,7 @@ class Ring:
         if slots < 2 or slots & (slots - 1):
             raise ValueError(f"a ring has a power of two of slots, not {slots}")
         self.events: np.ndarray[Any, np.dtype[Any]] = np.zeros(slots, EVENT)
-        self.memory = memoryview(self.events.view(np.uint8)).cast("B")
+        self.memory = self.events.view(np.uint8).data.cast("B")
         self.mask = slots - 1
         self.written = 0
         self.played = 0

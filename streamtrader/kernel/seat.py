@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-import numpy as np
-
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Blotter
@@ -41,21 +39,22 @@ class Seat(Record):
         self.intent_count = 0  # orders and cancels asked for in this turn
         self.is_busy = False  # the venue holds orders of ours, or remembers what we took
         self.has_target = False
+        self.is_flattening = False  # the operator wants no position; tried again until there is none
         self.due_ns = FAR_NS  # the first request or report on its way
-        self.cash = cash
-        self.equity = cash
-        self.peak_equity = cash
+        self.cash = float(cash)
+        self.equity = float(cash)
+        self.peak_equity = float(cash)
         self.drawdown_worst = 0.0
-        self.day_equity = cash
+        self.day_equity = float(cash)
         self.next_day_ns = 0
-        self.day_offset_ns = day_offset_ns
+        self.day_offset_ns = int(day_offset_ns)
         self.working_buy_lots = 0
         self.working_sell_lots = 0
         self.target_lots = 0
         self.target_retry_ns = 0
         self.halted = 0  # the Refusal that stops all but reducing orders, 0: none
-        self.maker_fee_bps = maker_fee_bps
-        self.taker_fee_bps = taker_fee_bps
+        self.maker_fee_bps = float(maker_fee_bps)
+        self.taker_fee_bps = float(taker_fee_bps)
         self.fees = 0.0
         self.turnover = 0.0
         self.order_count = 0
@@ -104,6 +103,12 @@ class Seat(Record):
         self.mark(market)
         return fee
 
+    def set_busy(self, market: Market, is_busy: bool) -> None:
+        """Whether the venue of this seat must see the market's events; the market counts such seats."""
+        if is_busy != self.is_busy:
+            self.is_busy = is_busy
+            market.busy_count += 1 if is_busy else -1
+
     def working(self, signed_lots: int, direction: int) -> None:
         """Add (`direction` 1) or take away (-1) lots that are on their way or rest."""
         if signed_lots > 0:
@@ -125,6 +130,15 @@ class Seat(Record):
         self.last_refusal_ns = now_ns
         outbox.put(REFUSED, self.index, now_ns, order, side, code, ticks, lots, lots, 0.0)
 
+    def wants_flat(self) -> bool:
+        """Whether the operator's word is still to be kept: nothing is on its way any more, but lots are left."""
+        return self.is_flattening and self.position_lots != 0 and self.blotter.count == 0
+
+    def next_ns(self) -> int:
+        """When something is due: a request, a report, or another try to become flat."""
+        first_ns = self.venue.first_ns()
+        return min(first_ns, self.target_retry_ns) if self.wants_flat() else first_ns
+
     def halt(self, code: int) -> bool:
         """Pull the kill switch; only the operator's RESUME releases it. The first reason stays."""
         if self.halted != 0:
@@ -135,6 +149,7 @@ class Seat(Record):
 
     def resume(self) -> None:
         self.halted = 0
+        self.is_flattening = False
         self.peak_equity = self.equity
         self.drawdown_worst = 0.0
         self.day_equity = self.equity

@@ -88,6 +88,11 @@ _VIEWS = {"on_trade": "trade", "on_quote": "quote", "on_book": "level", "on_cand
 _VIEWS |= {"on_fill": "fill", "on_order": "order", "on_link": "link"}
 
 
+def view_of(event: Any, handler: str) -> Any:
+    """The event as a handler sees it."""
+    return getattr(event, _VIEWS[handler]) if handler in _VIEWS else event
+
+
 def on_event_of(cls: type, base: type) -> Callable[[Any, Event, Broker], None]:
     """The `on_event` of a strategy class: only the handlers that it has, so that only they are compiled."""
     lines = ["def on_event(self, event, broker):", "    kind = event.kind"]

@@ -37,6 +37,8 @@ def settle(seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
     if seat.intent_count == 0:
         return
     seat.intent_count = 0
+    if market.now_ns >= seat.next_day_ns:
+        seat.roll_day(market.now_ns)  # a seat without a position is not marked, yet its day ends too
     if seat.asked_refusal != 0:
         seat.tell_refusal(market, outbox, seat.asked_refusal, 0, 0, 0, 0)
         seat.asked_refusal = 0
@@ -56,7 +58,7 @@ def settle(seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
             else:
                 seat.intent_count += 1  # the requests are full: asked again in the next turn
         index += 1
-    seat.due_ns = min(seat.due_ns, venue.first_ns())
+    seat.due_ns = min(seat.due_ns, seat.next_ns())
     market.due_ns = min(market.due_ns, seat.due_ns)
 
 
@@ -65,14 +67,23 @@ def ask_for_target(seat: Seat, market: Market) -> None:
     seat.has_target = False
     working = seat.working_buy_lots - seat.working_sell_lots
     wanted = seat.target_lots - seat.position_lots - working
+    if seat.is_flattening:
+        wanted = lots_to_flat(seat)
     if wanted == 0 or market.now_ns < seat.target_retry_ns:
         return
     lots = abs(wanted)
     price = market.mark_price()
     is_small = price * lots / market.lots_per_unit < market.minimum_notional
-    if price > 0.0 and is_small and seat.target_lots != 0:
+    if price > 0.0 and is_small and seat.target_lots != 0 and not seat.is_flattening:
         return  # dust: nearer to the target than the venue's smallest order
     Broker(seat, market).ask_lots(BUY if wanted > 0 else SELL, lots, 0, False, True)
+
+
+def lots_to_flat(seat: Seat) -> int:
+    """What may be asked for at once: orders that are being cancelled may still be filled before they are gone."""
+    if seat.position_lots > 0:
+        return -max(0, seat.position_lots - seat.working_sell_lots)
+    return max(0, -seat.position_lots - seat.working_buy_lots)
 
 
 def settle_intent(order: Order, seat: Seat, market: Market, outbox: Outbox, call: Any) -> bool:
@@ -82,6 +93,7 @@ def settle_intent(order: Order, seat: Seat, market: Market, outbox: Outbox, call
         INTENT, seat.index, market.now_ns, order.id, order.side, code,
         order.ticks, order.lots, order.lots, 0.0,
     )  # fmt: skip
+    seat.mark(market)  # rules must see what the seat is worth now
     refusal = gate(order, seat, market)
     if refusal == 0:
         halted = seat.halted
@@ -97,7 +109,7 @@ def settle_intent(order: Order, seat: Seat, market: Market, outbox: Outbox, call
     seat.blotter.step(order, PASS)
     order.sent_ns = market.now_ns
     seat.working(order.signed_lots(), 1)
-    seat.is_busy = True
+    seat.set_busy(market, True)
     outbox.put(
         SENT, seat.index, market.now_ns, order.id, order.side, 0,
         order.ticks, order.lots, order.lots, 0.0,

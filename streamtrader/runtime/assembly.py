@@ -7,17 +7,17 @@ made, because the table holds their addresses.
 from __future__ import annotations
 
 import functools
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamtrader.errors import EngineStopped, StrategyError
+from streamtrader.errors import StrategyError
 from streamtrader.events import EVENT, Kind
 from streamtrader.kernel.calls import use_cache
+from streamtrader.kernel.compiler import entry_point
 from streamtrader.kernel.cuts import match_part, settle_part
-from streamtrader.kernel.engine import Clock, State, advance, deliver_part, finish_turn
+from streamtrader.kernel.engine import Clock, State, deliver_part
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
 from streamtrader.kernel.outbox import Outbox
@@ -25,6 +25,9 @@ from streamtrader.kernel.record import Record, boxed
 from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.table import RULE_SLOTS, Call, Interpreted, address_for, kinds_of, play, refuses
 from streamtrader.risk.rule import RiskRule
+from streamtrader.runtime.engine import Engine
+from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
+from streamtrader.runtime.explaining import why_not_compiled
 from streamtrader.simulator.venue import SimulatedVenue
 from streamtrader.strategies.strategy import BASES, PythonStrategy, Strategy
 from streamtrader.units import NS_PER_S
@@ -60,72 +63,10 @@ class Terms:
     taker_fee_bps: float | None = None
 
 
-@dataclass(slots=True)
-class Engine:
-    """The state, what it calls, and the few things that a runtime does with it."""
-
-    state: State
-    outbox: np.ndarray[Any, Any]
-    calls: Any
-    placements: list[Placement]
-    strategy_boxes: list[np.ndarray[Any, Any]]
-    rule_boxes: list[np.ndarray[Any, Any]]
-    advance: Callable[..., int]
-    finish_turn: Callable[..., Any]
-    python_seats: dict[int, PythonStrategy] = field(default_factory=dict)
-
-    def play(self, events: np.ndarray[Any, Any], mask: int, start: int, stop: int) -> int:
-        """Play as far as the outbox allows, calling Python strategies on the way; returns the next to play."""
-        while start < stop:
-            start = self.advance(self.state, self.outbox, self.calls, events, mask, start, stop)
-            index = int(self.state.clock[0].wake_seat)
-            if index < 0:
-                break
-            self.wake(index)
-        return start
-
-    def wake(self, index: int) -> None:
-        """The turn of a plain Python strategy. One that raises is halted, like a compiled one."""
-        from streamtrader.kernel.broker import Broker
-
-        state = self.state
-        seat = state.seats[index]
-        broker = Broker(seat, state.markets[int(seat.instrument)])
-        self.python_seats[index].on_event(state.clock[0].woken[0], broker)
-        self.finish_turn(state, self.outbox, self.calls, index)
-
-    def drain(self) -> np.ndarray[Any, Any]:
-        """The rows that the engine has said since the last call."""
-        outbox = self.outbox[0]
-        if outbox.lost:
-            raise EngineStopped(
-                f"{int(outbox.lost)} outbox rows were lost: one event asked for more orders than the outbox holds"
-            )
-        return outbox.take()  # type: ignore[no-any-return]
-
-    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
-        """All that is state, by name and in a fixed order."""
-        named = dict(zip(State._fields, self.state, strict=True))
-        named |= {f"strategies_{at}": box for at, box in enumerate(self.strategy_boxes)}
-        named |= {f"rules_{at}": box for at, box in enumerate(self.rule_boxes)}
-        return named
-
-    def restore(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
-        """Take over a checkpoint, in place: addresses stay what they are."""
-        for name, array in self.arrays().items():
-            array.view(np.uint8)[...] = arrays[name].view(np.uint8).reshape(array.view(np.uint8).shape)
-
-    def state_sha256(self) -> str:
-        digest = hashlib.sha256()
-        for array in self.arrays().values():
-            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-        return digest.hexdigest()
-
-
 def assemble(
     instruments: Sequence[Instrument],
     placements: Sequence[Placement],
-    terms: Terms = Terms(),  # noqa: B008 - frozen
+    terms: Terms = Terms(),
     *,
     interpreted: bool = False,
     loop_sources: Sequence[Path] = (),
@@ -143,26 +84,22 @@ def assemble(
     clock = boxed(Clock())
     if any(kinds_of(type(placement.strategy), BASES) >> Kind.TIMER & 1 for placement in ordered):
         clock["timer_ns"] = NS_PER_S
+        clock["due_ns"] = 0  # the first event starts the timer
+    for placement in ordered:
+        markets["kinds"][placement.instrument] |= kinds_of(type(placement.strategy), BASES)
     clock["market_count"], clock["seat_count"] = len(markets), len(seats)
     state = State(clock, markets, seats)
     strategies, strategy_boxes = _boxes([placement.strategy for placement in ordered])
     rules, rule_boxes = _boxes([rule for placement in ordered for rule in placement.rules])
     outbox = boxed(Outbox())
-    calls: Any
-    loop, finish = advance, finish_turn
     if interpreted:
-        calls = _interpreted(ordered, strategies, rules)
-    else:
-        is_kept = _cached(loop_sources)
-        codes = part_codes(state, outbox, cache=is_kept)
-        loop, finish = _loop(state, outbox, cache=is_kept)
-        calls = _calls(ordered, strategies, rules, state, codes, cache=_cached(class_sources))
-    python_seats = {
-        at: placement.strategy
-        for at, placement in enumerate(ordered)
-        if isinstance(placement.strategy, PythonStrategy) and not interpreted
-    }
-    return Engine(state, outbox, calls, ordered, strategy_boxes, rule_boxes, loop, finish, python_seats)
+        calls: Any = _interpreted(ordered, strategies, rules)
+        return Engine(state, outbox, calls, ordered, strategy_boxes, rule_boxes)
+    is_kept = _cached(loop_sources)
+    codes = part_codes(state, outbox, cache=is_kept)
+    entries = loop_entries(cache=is_kept)
+    calls = _calls(ordered, strategies, rules, state, codes, cache=_cached(class_sources))
+    return Engine(state, outbox, calls, ordered, strategy_boxes, rule_boxes, entries)
 
 
 def _cached(sources: Sequence[Path]) -> bool:
@@ -250,9 +187,9 @@ def _address(function: Any, record_dtype: Any, layouts: tuple[Any, ...], cache: 
     try:
         return address_for(function, record_dtype, layouts, cache=cache)
     except Exception as error:
-        lines = str(error).strip().splitlines()
+        cls = record_dtype.type
         raise StrategyError(
-            f"{record_dtype.type.__name__} cannot be compiled: {(lines[-1] if lines else repr(error))[:300]}. "
+            f"{cls.__name__} cannot be compiled: {why_not_compiled(cls, error)}. "
             "A strategy that needs more than numbers and arrays can extend PythonStrategy.",
             details=str(error),
         ) from error
@@ -268,9 +205,10 @@ def part_codes(state: State, outbox: np.ndarray[Any, Any], *, cache: bool) -> di
     }
 
 
-def _loop(state: State, outbox: Any, *, cache: bool) -> tuple[Callable[..., int], Callable[..., Any]]:
-    from streamtrader.kernel.compiler import compiled, entry_point
-
-    nothing, calls = np.zeros(1, EVENT), np.zeros(1, Call().dtype)
-    loop = entry_point(advance, state, outbox, calls, nothing, -1, 0, 0, cache=cache)
-    return loop, compiled(finish_turn, cache=cache)
+@functools.cache
+def loop_entries(*, cache: bool) -> tuple[Callable[..., int], Callable[..., int]]:
+    """The loop and the end of a Python strategy's turn, as Python calls them."""
+    nobody = np.zeros(WORDS, np.int64)
+    clock = boxed(Clock())
+    nobody[CLOCK_AT] = clock.ctypes.data  # a call from 0 to 0 looks at nothing else
+    return entry_point(advance_by, nobody, 0, 0, cache=cache), entry_point(finish_by, nobody, -1, cache=cache)

@@ -41,7 +41,7 @@ class CheckResult:
     first_ns: int = 0
     last_ns: int = 0
     book_messages: int = 0
-    book_gaps: int = 0
+    gaps: int = 0
     crossed: int = 0
     trades: int = 0
     trade_id_gaps: int = 0
@@ -56,7 +56,7 @@ class CheckResult:
     @property
     def is_clean(self) -> bool:
         """Nothing that a replay should know of before it trusts the tape."""
-        return not (self.book_gaps or self.crossed or self.trade_id_gaps or self.out_of_order or self.not_a_number)
+        return not (self.gaps or self.crossed or self.trade_id_gaps or self.out_of_order or self.not_a_number)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"is_clean": self.is_clean}
@@ -125,7 +125,7 @@ class _Feed:
                 self.book.is_live = False
             else:
                 self.book.is_live = price == BookState.LIVE
-                result.book_gaps += price == BookState.GAP
+                result.gaps += price == BookState.GAP
                 if self.book.is_live and self.snapshot >= 0:
                     self._note(result)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import streamtrader
-from streamtrader.events import ASK, BID, BookState
+from streamtrader.events import ASK, BID, BookState, Kind
 from streamtrader.kernel.table import HANDLERS
 from streamtrader.observers.health import Health
 from streamtrader.observers.screen_state import Activity, Beginning, Ending, MarketLine, ScreenState, StrategyLine
@@ -151,7 +151,7 @@ def _position_figures(session: Session, at: int) -> PositionFigures:
 
 def _account_figures(session: Session, at: int) -> AccountFigures:
     seat, ledger = session.engine.state.seats[at], session.recorder.ledgers[at]
-    realized = float(sum_of_realized(ledger))
+    realized = float(ledger.realized)
     start = session.settings.engine.cash_quote
     return AccountFigures(
         account=str(at),
@@ -162,10 +162,6 @@ def _account_figures(session: Session, at: int) -> AccountFigures:
         fees_paid_quote=float(seat.fees),
         drawdown_ratio=float(seat.drawdown_worst) / start,
     )
-
-
-def sum_of_realized(ledger: Any) -> Any:
-    return ledger.realized
 
 
 def health(session: Session) -> Health:
@@ -197,7 +193,7 @@ def screen_state(session: Session, tally: Tally) -> ScreenState:
         markets=tuple(_market_line(session, at) for at in range(len(state.markets))),
         equity_quote=float(seats["equity"].sum()),
         equity_start_quote=start,
-        realized_quote=float(sum(sum_of_realized(ledger) for ledger in session.recorder.ledgers)),
+        realized_quote=float(sum(ledger.realized for ledger in session.recorder.ledgers)),
         fees_quote=float(seats["fees"].sum()),
         orders=int(seats["order_count"].sum()),
         open_orders=int(seats["blotter"]["count"].sum()),
@@ -272,7 +268,7 @@ def beginning(session: Session) -> Beginning:
         strategies=lines,
         rules=rules,
         directory=str(session.directory.path),
-        metrics_url=f"http://{metrics.host}:{metrics.port}/metrics" if metrics.is_enabled else "",
+        metrics_url=f"http://{metrics.host}:{metrics.port}/metrics" if metrics.is_enabled and metrics.port else "",
         venue=session.feed.label,
     )
 
@@ -333,7 +329,9 @@ def as_json(session: Session, tally: Tally) -> dict[str, Any]:
             "delayed": connection.delayed, "oversized": connection.oversized,
         },
         "events": int(engine.state.clock[0].event_count),
-        "events_by_kind": counters.events(),
+        "events_by_kind": {
+            kind.name.lower(): int(session.recorder.kind_counts[kind]) for kind in Kind if session.recorder.kind_counts[kind]
+        },
         "events_before": session.events_before,
         "gaps": counters.gaps,
         "resyncs": counters.resyncs,

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from streamtrader.errors import EngineStopped
+from streamtrader.errors import ConfigError, EngineStopped
 from streamtrader.events import Command, Kind
-from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.ring import Ring
 from streamtrader.observers.health import MonitorServer
 from streamtrader.observers.histogram import Histogram
 from streamtrader.observers.loop_lag import watch_loop_lag
+from streamtrader.runtime.limits import message_end
 from streamtrader.runtime.recorder import Recorder
 from streamtrader.runtime.recovery import Opened, open_run
 from streamtrader.runtime.setup import LINKS, Feed, open_feed
@@ -52,7 +52,6 @@ class RunOptions:
     directory: Path | None = None  # a run to go on with
     for_s: float | None = None
     max_events: int | None = None
-    is_dry: bool = False
     resume_reason: str = ""
 
 
@@ -73,7 +72,9 @@ class Session:
     loop_lag: Histogram = field(default_factory=Histogram)
     reason: str = ""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    max_events: int | None = None
+    is_written: bool = False  # all of it: only those who look on remain
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    limit: int | None = None  # of events in the ring
     monitor: MonitorServer | None = None
     first_fill_s: float | None = None
     started_monotonic_s: float = field(default_factory=time.monotonic)
@@ -81,24 +82,21 @@ class Session:
     def on_events(self) -> None:
         """Play whatever has arrived. Called in the socket's own callback, and by whoever made room."""
         ring, engine = self.ring, self.engine
-        stop = ring.written
-        if self.max_events is not None:
-            stop = min(stop, self.max_events - self.events_before)
+        stop = ring.written if self.limit is None else message_end(ring, self.limit)
         if ring.played >= stop:
             self._stop_when_done()
             return
         started_ns = time.perf_counter_ns()
         while ring.played < stop:
             ring.played = engine.play(ring.events, ring.mask, ring.played, stop)
-            outbox = engine.outbox[0]
-            if outbox.written != outbox.drained:
+            if engine.has_news:
                 self.recorder.hear(engine.drain())
         self.decisions.record(time.perf_counter_ns() - started_ns)
         self.recorder.notify()
         self._stop_when_done()
 
     def _stop_when_done(self) -> None:
-        if self.max_events is not None and self.ring.played >= self.max_events - self.events_before:
+        if self.limit is not None and self.ring.played >= self.limit:
             self.end("event limit reached")
 
     def end(self, reason: str) -> None:
@@ -106,8 +104,9 @@ class Session:
         self.reason = self.reason or reason
         self.stop.set()
 
-    def command(self, command: Command) -> None:
+    def command(self, command: Command, reason: str) -> None:
         """An operator's word goes on the tape before it is obeyed, so that a replay repeats it."""
+        self.recorder.reasons[self.events_before + self.ring.written] = reason
         now_ns = max(int(self.engine.state.clock[0].now_ns), 0)
         self.ring.write(Kind.COMMAND, 0, 0, 0, 0, now_ns, float(command))
         self.on_events()
@@ -121,21 +120,42 @@ async def run_paper(settings: Settings, options: RunOptions, watch: Any, stage: 
     what start-up is doing.
     """
     started_s = time.perf_counter()
-    async with AsyncExitStack() as stack:
-        opened = await open_run(stack, settings, options.directory, time.time_ns)
-        stage("starting the market and compiling kernels")
-        feed = await stack.enter_async_context(open_feed(opened.settings, after_ns=opened.resume_after_ns))
-        session = await _assemble(stack, opened, feed, started_s, options)
-        _prepare(session, options, opened)
-        _on_signals(stack, session)
-        try:
+    opened: Opened | None = None
+    session: Session | None = None
+    try:
+        async with AsyncExitStack() as stack:
+            opened = await open_run(stack, settings, options.directory, time.time_ns)
+            stage("starting the market and compiling kernels")
+            feed = await stack.enter_async_context(open_feed(opened.settings, after_ns=opened.resume_after_ns))
+            session = await _assemble(stack, opened, feed, started_s, options)
+            stack.push_async_callback(opened.close, session)
+            _prepare(session, options, opened)
+            _on_signals(stack, session)
             async with watch(session):
                 await _run_to_the_end(session, options)
-        finally:
-            await opened.close(session)
-        if session.monitor is not None:
-            await session.monitor.linger(settings.metrics.linger_s)
-    return session
+                await opened.close(session)
+                await _linger(session)
+            return session
+    except BaseException:
+        if opened is not None and opened.is_new and (session is None or not session.ring.played):
+            opened.discard()
+        raise
+
+
+async def _linger(session: Session) -> None:
+    """All is written; whoever scrapes may still come. Ctrl-C ends the wait."""
+    if session.monitor is None:
+        return
+    session.is_written = True
+    waits = [
+        asyncio.create_task(session.monitor.linger(session.settings.metrics.linger_s)),
+        asyncio.create_task(session.hurry.wait()),
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _assemble(
@@ -147,27 +167,30 @@ async def _assemble(
     recorder = Recorder(
         engine, ring, writer, database, journal, opened.directory, layout_key=key,
         flush_every_s=settings.run.flush_every_ms / 1e3, checkpoint_every_s=settings.run.checkpoint_every_s,
-        on_room=lambda: connection.resume(),
+        on_room=lambda: connection.resume(),  # noqa: PLW0108 - there is none yet
     )  # fmt: skip
     connection = Connection(
-        feed.adapter, ring, lambda: session.on_events(), opener=LINKS[settings.venue.client]
+        feed.adapter, ring, lambda: session.on_events(), opener=LINKS[settings.venue.client]  # noqa: PLW0108
     )
     session = Session(
         settings, opened.directory, feed, engine, ring, connection, recorder, started_s,
-        int(engine.state.clock[0].event_count), max_events=options.max_events,
+        int(engine.state.clock[0].event_count),
     )  # fmt: skip
+    if options.max_events is not None:
+        session.limit = max(0, options.max_events - session.events_before)
     await opened.catch_up(recorder)
     return session
 
 
 def _prepare(session: Session, options: RunOptions, opened: Opened) -> None:
     """What the operator said on the command line, as events."""
-    if options.is_dry:
-        session.engine.state.seats["halted"] = int(Refusal.DRY_RUN)
+    is_dry = session.settings.engine.is_dry
+    if options.resume_reason and is_dry:
+        raise ConfigError("--resume releases a kill switch; a dry run has none, it refuses every order")
     if options.resume_reason:
         log.warning("resumed by the operator", reason=options.resume_reason)
-        session.command(Command.RESUME)
-    elif (session.engine.state.seats["halted"] != 0).any() and not options.is_dry:
+        session.command(Command.RESUME, options.resume_reason)
+    elif (session.engine.state.seats["halted"] != 0).any() and not is_dry:
         log.warning("the kill switch is still pulled; `--resume REASON` releases it", run=str(opened.directory.path))
 
 
@@ -176,6 +199,9 @@ def _on_signals(stack: AsyncExitStack, session: Session) -> None:
     loop = asyncio.get_running_loop()
 
     def asked() -> None:
+        if session.is_written:
+            session.hurry.set()
+            return
         if session.stop.is_set():
             os._exit(130)
         session.end("stopped by the operator")
@@ -235,7 +261,7 @@ async def _end_after(session: Session, for_s: float) -> None:
 
 async def _spin() -> None:
     """Keep the loop polling: it never sleeps, so nothing has to wake it. Costs one core."""
-    while True:
+    while True:  # noqa: ASYNC110 - not sleeping is its purpose
         await asyncio.sleep(0)
 
 

@@ -87,9 +87,15 @@ def new_strategy(wanted: StrategySettings) -> Strategy | PythonStrategy:
     cls = strategy_class(wanted.name)
     try:
         return cls(**wanted.parameters)  # type: ignore[no-any-return]
-    except TypeError as error:
+    except Exception as error:
         signature = str(inspect.signature(cls.__init__)).replace("self, ", "").replace("(self)", "()")
-        raise ConfigError(f"strategy {wanted.name}: {error}. It takes {signature}") from error
+        takes = signature.partition(" -> ")[0].replace("'", "")
+        raise ConfigError(f"strategy {wanted.name}: {error}. {cls.__name__} takes {takes}") from error
+
+
+def label_of(wanted: StrategySettings) -> str:
+    """What tables and lines call it: the class, wherever it comes from."""
+    return strategy_class(wanted.name).__name__
 
 
 def rules_of(settings: RiskSettings) -> list[risk.RiskRule]:
@@ -109,14 +115,14 @@ def rules_of(settings: RiskSettings) -> list[risk.RiskRule]:
 def placements_of(settings: Settings, instruments: Sequence[Instrument]) -> list[Placement]:
     """Every strategy on every instrument it names; one that names none runs on all."""
     known = {instrument.symbol: at for at, instrument in enumerate(instruments)}
-    placements = []
+    placements: list[Placement] = []
     for wanted in settings.strategies:
         symbols = wanted.instruments or tuple(known)
-        for symbol in symbols:
-            if symbol in known:
-                placements.append(
-                    Placement(new_strategy(wanted), known[symbol], rules_of(settings.risk), wanted.name)
-                )
+        placements += [
+            Placement(new_strategy(wanted), known[symbol], rules_of(settings.risk), label_of(wanted))
+            for symbol in symbols
+            if symbol in known
+        ]
     if not placements:
         wanted_symbols = sorted({symbol for wanted in settings.strategies for symbol in wanted.instruments})
         raise ConfigError(
@@ -146,6 +152,7 @@ def loop_sources() -> list[Path]:
         *sorted((PACKAGE / "simulator").glob("*.py")),
         PACKAGE / "events.py",
         PACKAGE / "units.py",
+        PACKAGE / "runtime" / "entry.py",
     ]
 
 
@@ -160,8 +167,10 @@ def class_sources(classes: Iterable[type[Any]]) -> list[Path]:
         if path is None or name in seen:
             continue
         seen[name] = path
-        for value in vars(sys.modules[name]).values():
-            waiting.append(value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "") or "")
+        values = vars(sys.modules[name]).values()
+        waiting += [
+            value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "") or "" for value in values
+        ]
     return [*loop_sources(), *own, *seen.values()]
 
 

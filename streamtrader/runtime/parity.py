@@ -53,6 +53,9 @@ class ParityReport:
 def compare(path: Path) -> ParityReport:
     """Replay the run's tape with the run's own settings and hold the result against its records."""
     directory = RunDirectory.open(path)
+    holder = directory.holder()
+    if holder is not None:
+        raise RunDirectoryError(f"{directory.path} is running (process {holder}); end it, then compare")
     if not directory.tape.exists():
         raise RunDirectoryError(f"{directory.path} has no tape: the session ended before its first event")
     tape, manifest, settings = Tape.open(directory.tape), directory.read_manifest(), settings_of(directory)
@@ -72,7 +75,7 @@ def compare(path: Path) -> ParityReport:
         at += len(events)
     report.events = int(engine.state.clock[0].event_count)
     report.state_sha256 = engine.state_sha256()
-    _compare_rows(report, replayed, directory, is_ended="ended" in manifest)
+    _compare_rows(report, replayed, directory, is_ended=manifest.get("ended") is not None)
     _compare_ends(report, manifest, tape)
     return report
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class Recorder:
         self.layout_key = layout_key
         self.ledgers = [Ledger(seat.cash) for seat in journal.seats]
         self.commits = Histogram()
+        self.kind_counts = np.zeros(256, np.int64)  # of the events that this session wrote
+        self.reasons: dict[int, str] = {}  # why the operator said what, by the number of the command's event
         self.on_rows: Callable[[list[Row]], None] = lambda _rows: None
         self._flush_every_s, self._checkpoint_every_s = flush_every_s, checkpoint_every_s
         self._on_room = on_room
@@ -107,7 +109,7 @@ class Recorder:
             rows += self._position_rows()
         rows += self._samples(is_last=is_last)
         for part in parts:
-            rows += feed_rows(part, first)
+            rows += feed_rows(part, first, self.reasons)
             first += len(part)
         await self.database.write(rows)
         ring.taped = stop
@@ -121,6 +123,7 @@ class Recorder:
     def _write_tape(self, parts: list[np.ndarray[Any, Any]]) -> None:
         for part in parts:
             self.tape.append(part)
+            self.kind_counts += np.bincount(part["kind"], minlength=256)
         if parts:
             self.tape.sync()
 
@@ -189,14 +192,14 @@ class Recorder:
         return rows
 
 
-def feed_rows(events: np.ndarray[Any, Any], first: int) -> list[Row]:
+def feed_rows(events: np.ndarray[Any, Any], first: int, reasons: Mapping[int, str] | None = None) -> list[Row]:
     """States of books and commands of the operator, by the number of their event on the tape."""
     rows: list[Row] = []
     for at in np.flatnonzero((events["kind"] == Kind.LINK) | (events["kind"] == Kind.COMMAND)).tolist():
         event = events[at]
         now_ns, code = int(event["received_ns"]), int(event["a"])
         if event["kind"] == Kind.COMMAND:
-            rows.append(("commands", (first + at, now_ns, Command(code).name.lower(), "operator", None)))
+            rows.append(("commands", (first + at, now_ns, Command(code).name.lower(), "operator", (reasons or {}).get(first + at))))
             continue
         state = BookState(code).name.lower()
         rows.append(("feed_events", (first + at, now_ns, int(event["instrument"]), state, int(event["id"]))))

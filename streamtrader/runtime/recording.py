@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamtrader.kernel.ring import Ring
+from streamtrader.runtime.limits import message_end
 from streamtrader.runtime.setup import LINKS, Feed, open_feed
 from streamtrader.storage.tape import TapeWriter
 from streamtrader.venues.connection import Connection
@@ -38,8 +39,9 @@ class TapeTask:
 
     def on_events(self) -> None:
         """Everything that is written may be taken at once; nobody plays it."""
-        self.ring.played = self.ring.written
-        if self.max_events is not None and self.ring.written >= self.max_events:
+        ring = self.ring
+        ring.played = ring.written if self.max_events is None else message_end(ring, self.max_events)
+        if self.max_events is not None and self.ring.played >= self.max_events:
             self.end("event limit reached")
 
     async def run(self) -> None:
@@ -51,10 +53,10 @@ class TapeTask:
         await self.turn()
 
     async def turn(self) -> None:
-        stop = self.ring.played if self.max_events is None else min(self.ring.played, self.max_events)
+        stop = self.ring.played
         parts = self.ring.slices(self.ring.taped, stop)
         await asyncio.to_thread(self._write, parts)
-        self.ring.taped = max(stop, self.ring.taped)
+        self.ring.taped = stop
         self.connection.resume()
 
     def _write(self, parts: list[Any]) -> None:

@@ -7,8 +7,10 @@ what the engine says again on the way is in the database already or is written n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
+import shutil
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 import streamtrader
-from streamtrader.config import Settings
+from streamtrader.config import DEFAULTS, Settings
 from streamtrader.errors import ConfigError, LayoutChanged
 from streamtrader.kernel.orders import Refusal
 from streamtrader.runtime.loading import class_sources
@@ -27,7 +29,7 @@ from streamtrader.runtime.replay import engine_for, play_tape
 from streamtrader.storage import checkpoint
 from streamtrader.storage.database import Database
 from streamtrader.storage.rows import Journal, SeatTerms, static_rows
-from streamtrader.storage.run_directory import RunDirectory, code_sha256, json_sha256
+from streamtrader.storage.run_directory import LATEST, RunDirectory, code_sha256, json_sha256
 from streamtrader.storage.tape import Tape, TapeWriter
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from streamtrader.instruments import Instrument
     from streamtrader.runtime.assembly import Engine
     from streamtrader.runtime.live import Session
     from streamtrader.runtime.recorder import Recorder
@@ -60,13 +61,24 @@ class Opened:
     said: list[np.ndarray[Any, Any]] | None = None
     played_from: int = 0
     torn_bytes: int = 0
+    is_new: bool = False
+    is_closed: bool = False
+
+    def discard(self) -> None:
+        """A run that never had an event leaves nothing behind."""
+        shutil.rmtree(self.directory.path, ignore_errors=True)
+        latest = self.directory.path.parent / LATEST
+        with contextlib.suppress(OSError):
+            if latest.read_text(encoding="utf-8").strip() == self.directory.path.name:
+                latest.unlink()
+            self.directory.path.parent.rmdir()  # only a root that is empty now
 
     async def engine_for(
         self, stack: AsyncExitStack, feed: Feed
     ) -> tuple[Engine, TapeWriter, Database, Journal, str]:
         """The engine at the end of the tape, and where it goes on writing."""
         engine = engine_for(self.settings, feed.instruments)
-        key = checkpoint.layout_key(engine.arrays(), code_sha256(), json_sha256(self.settings.as_json()))
+        key = checkpoint.layout_key(engine.arrays(), code_sha256(), json_sha256(deciding(self.settings)))
         writer = self._tape(feed)
         stack.callback(writer.close)
         self.database = await stack.enter_async_context(Database.open(self.directory.database))
@@ -80,6 +92,7 @@ class Opened:
             code_sha256=code_sha256(),
             first_event=writer.event_count,
         )
+        self.directory.update_manifest(ended=None)  # what it said of an earlier end holds no longer
         return engine, writer, self.database, journal, key
 
     def _tape(self, feed: Feed) -> TapeWriter:
@@ -142,8 +155,11 @@ class Opened:
         recorder.notify()
 
     async def close(self, session: Session) -> None:
-        """Say how it ended, in the database and in the manifest."""
+        """Say how it ended, in the database and in the manifest; once."""
+        if self.is_closed:
+            return
         assert self.database is not None
+        self.is_closed = True
         reason = session.reason or "failed"
         await self.database.end_session(self.session_number, ended_ns=self.clock_ns(), reason=reason)
         engine = session.engine
@@ -165,7 +181,7 @@ async def open_run(
     if path is None:
         directory = RunDirectory.create(Path(settings.run.root), now_ns=clock_ns(), manifest=new_manifest(settings))
         stack.enter_context(directory.lock())
-        return Opened(directory, settings, None, clock_ns)
+        return Opened(directory, settings, None, clock_ns, is_new=True)
     directory = RunDirectory.open(path)
     stack.enter_context(directory.lock())
     kept = settings_of(directory, changed=settings)
@@ -195,14 +211,38 @@ def _class_of(name: str) -> type[Any]:
     return strategy_class(name)
 
 
+def deciding(settings: Settings) -> dict[str, Any]:
+    """The settings without those that a run may be gone on with otherwise."""
+    values = {section: dict(keys) if isinstance(keys, dict) else keys for section, keys in settings.as_json().items()}
+    for section in CHANGEABLE:
+        del values[section]
+    del values["exchange"]["speed"]
+    return values
+
+
 def settings_of(directory: RunDirectory, changed: Settings | None = None) -> Settings:
-    """The settings that a run was started with; what does not decide may be changed."""
+    """The settings that a run was started with; what does not decide may be changed by whoever asks for it."""
     kept = directory.read_manifest()["settings"]
-    if changed is not None:
-        given = changed.as_json()
-        kept |= {section: given[section] for section in CHANGEABLE}
-        kept["exchange"] = kept["exchange"] | {"speed": given["exchange"]["speed"]}
-    return Settings.model_validate_json(json.dumps(kept))
+    if changed is None:
+        return Settings.model_validate_json(json.dumps(kept))
+    given, passed_over = changed.as_json(), []
+    for section, keys in kept.items():
+        if not isinstance(keys, dict):
+            if given[section] not in (keys, DEFAULTS.as_json()[section]):
+                passed_over.append(section)
+            continue
+        for key in [key for key in keys if changed.is_chosen(f"{section}.{key}") and keys[key] != given[section][key]]:
+            if section in CHANGEABLE or (section, key) == ("exchange", "speed"):
+                keys[key] = given[section][key]
+            else:
+                passed_over.append(f"{section}.{key}")
+    if "engine.is_dry" in passed_over:
+        raise ConfigError(f"{directory.path}: a run stays dry or not to its end; start a new run")
+    if passed_over:
+        log.warning("a run goes on with the settings that it began with", passed_over=passed_over)
+    settings = Settings.model_validate_json(json.dumps(kept))
+    settings._origins.update(changed._origins)
+    return settings
 
 
 def seat_terms(engine: Engine, settings: Settings) -> list[SeatTerms]:

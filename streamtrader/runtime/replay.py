@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamtrader.errors import ConfigError
+from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import OutboxKind
 from streamtrader.runtime.assembly import Engine, assemble
 from streamtrader.runtime.loading import class_sources, loop_sources, placements_of, terms_of
@@ -70,16 +71,24 @@ def engine_for(settings: Settings, instruments: Sequence[Instrument], *, interpr
     """The engine that these settings make for these instruments: the same in every mode."""
     placements = placements_of(settings, instruments)
     if interpreted:
-        return assemble(instruments, placements, terms_of(settings), interpreted=True)
+        return _dry(assemble(instruments, placements, terms_of(settings), interpreted=True), settings)
     classes = {type(placement.strategy) for placement in placements}
     classes |= {type(rule) for placement in placements for rule in placement.rules}
-    return assemble(
+    engine = assemble(
         instruments,
         placements,
         terms_of(settings),
         loop_sources=loop_sources(),
         class_sources=class_sources(classes),
     )
+    return _dry(engine, settings)
+
+
+def _dry(engine: Engine, settings: Settings) -> Engine:
+    """A dry run is halted from its first event, in every mode, so that a replay of it is one too."""
+    if settings.engine.is_dry:
+        engine.state.seats["halted"] = int(Refusal.DRY_RUN)
+    return engine
 
 
 def replay(

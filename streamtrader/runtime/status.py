@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from streamtrader.errors import RunDirectoryError, StorageError
+from streamtrader.errors import StorageError
 from streamtrader.storage.reader import DatabaseReader
 from streamtrader.storage.run_directory import RunDirectory
 from streamtrader.storage.tape import Tape
@@ -16,14 +16,15 @@ def status_of(path: Path | None, root: Path) -> dict[str, Any]:
     """The newest run below `root`, or the one given."""
     directory = RunDirectory.open(path) if path is not None else RunDirectory.latest(root)
     if directory is None:
-        raise RunDirectoryError(f"there is no run below {root}; `streamtrader run --paper` starts one")
+        told = f"there is no run below {root}; `streamtrader run --paper` starts one"
+        return {"run": None, "is_running": False, "message": told}
     manifest = directory.read_manifest()
     holder = directory.holder()
     document: dict[str, Any] = {
         "run": str(directory.path),
         "is_running": holder is not None,
         "process": holder,
-        "ended": manifest.get("ended", {}).get("reason"),
+        "ended": (manifest.get("ended") or {}).get("reason"),
     }
     if directory.tape.exists():
         tape = Tape.open(directory.tape)

@@ -13,6 +13,7 @@ import structlog
 from streamtrader.observers.health import MonitorServer
 from streamtrader.observers.screen import log_status, show_live
 from streamtrader.runtime import figures
+from streamtrader.runtime.loading import label_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +50,7 @@ async def watching(session: Session, tally: Tally, logs: Logs, console: Console 
                 is_chosen=settings.is_chosen("metrics.port"),
             )
             await stack.enter_async_context(session.monitor)
+            log.info("metrics served", url=session.monitor.url)
         _tell_attachments(session)
         async with asyncio.TaskGroup() as looking:
             take = lambda: figures.screen_state(session, tally)  # noqa: E731 - passed on, named for the line's sake
@@ -69,8 +71,8 @@ def _tell_attachments(session: Session) -> None:
     placed = {placement.name for placement in session.engine.placements}
     for wanted in session.settings.strategies:
         missing = set(wanted.instruments) - {instrument.symbol for instrument in session.feed.instruments}
-        if wanted.name not in placed or missing:
-            log.warning("strategy not attached", strategy=wanted.name, missing=sorted(missing))
+        if label_of(wanted) not in placed or missing:
+            log.warning("strategy not attached", strategy=label_of(wanted), missing=sorted(missing))
 
 
 async def _warn_of_silence(session: Session) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from streamtrader.events import BID, BUY, TOP, Event, Kind
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import ORDER_SLOTS, Order, Refusal
-from streamtrader.kernel.record import Record
+from streamtrader.kernel.record import Record, int64
 from streamtrader.simulator.flight import CODE, KIND, LOTS, ORDER, TICKS, Flight
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
@@ -56,10 +56,10 @@ class SimulatedVenue(Record):
     ) -> None:  # fmt: skip
         self.up_ns = up_ns
         self.down_ns = down_ns
-        self.power = power
-        self.bare_floor_bps = bare_floor_bps
-        self.bare_range_share = bare_range_share
-        self.bare_volume_share = bare_volume_share
+        self.power = float(power)
+        self.bare_floor_bps = float(bare_floor_bps)
+        self.bare_range_share = float(bare_range_share)
+        self.bare_volume_share = float(bare_volume_share)
         self.count = 0
         self.taken_count = 0
         self.withheld_count = 0  # fills not given because the reports were full
@@ -74,7 +74,14 @@ class SimulatedVenue(Record):
         return self.count + self.taken_count > 0
 
     def first_ns(self) -> int:
+        """Requests that cannot be answered for lack of room wait for the next report to leave."""
+        if not self.can_answer():
+            return self.reports.first_ns()
         return min(self.requests.first_ns(), self.reports.first_ns())
+
+    def can_answer(self) -> bool:
+        """Whether the reports have room for one more request, whatever it is, and for all that may end."""
+        return self.reports.free() > 2 * (self.count + 1)
 
     def send(self, order: Order, now_ns: int) -> bool:
         """An order leaves for the venue; the words carry all that it is."""
@@ -87,7 +94,7 @@ class SimulatedVenue(Record):
     def arrivals(self, now_ns: int, market: Market) -> None:
         """Requests that reach the venue before the event at `now_ns`; without room to answer they wait."""
         requests = self.requests
-        while requests.first_ns() <= now_ns and self.reports.free() > 2 * (self.count + 1):
+        while requests.first_ns() <= now_ns and self.can_answer():
             due_ns = requests.due_ns[requests.first]
             words = requests.words[requests.first]
             if words[KIND] == NEW:
@@ -145,7 +152,7 @@ class SimulatedVenue(Record):
             return
         if crosses:
             self.take(order, due_ns, market)
-        elif order.ticks == 0 and not market.has_depth and market.book.top[0] < 0 and market.book.top[1] < 0:
+        elif order.ticks == 0 and not order.post_only and not market.has_depth and market.book.top[0] < 0 and market.book.top[1] < 0:
             self.take_bare(order, due_ns, market)
         if order.lots == 0:
             self.remove(index)
@@ -219,7 +226,7 @@ class SimulatedVenue(Record):
         kind = event.kind
         if kind == Kind.BOOK:
             if self.taken_count > 0:
-                self.refresh(np.int64(event.side), market.ticks, event.flags & TOP != 0)
+                self.refresh(int64(event.side), market.ticks, event.flags & TOP != 0)
             if self.count > 0:
                 self.match_level(event, market)
         elif kind == Kind.TRADE:
@@ -227,6 +234,9 @@ class SimulatedVenue(Record):
                 self.match_trade(event, market)
         elif kind == Kind.BOOK_CLEAR:
             self.taken_count = 0
+        elif kind == Kind.QUOTE and not market.has_depth:
+            self.taken_count = 0
+            self.match_quote(event, market)
 
     def refresh(self, side: int, ticks: int, whole_side: bool) -> None:
         """The feed shows a level anew: what we took there is in it, or came back."""
@@ -249,8 +259,26 @@ class SimulatedVenue(Record):
                     if order.ticks == market.ticks:
                         self.move_up(order, float(market.before_lots), float(market.lots))
                 elif market.lots > 0 and self.reaches(order, market.ticks):
-                    key = market.ticks * 2 + np.int64(event.side)
+                    key = market.ticks * 2 + int64(event.side)
                     self.fill(order, event.received_ns, self.claim(key, market.lots, order.lots))
+            if order.lots == 0:
+                self.remove(index)
+            else:
+                index += 1
+
+    def match_quote(self, event: Event, market: Market) -> None:
+        """The only levels known, both at once: as `match_level` for each of them."""
+        top, top_lots = market.book.top, market.book.top_lots
+        index = 0
+        while index < self.count:
+            order = self.orders[index]
+            opposite = 1 - order.side
+            if order.ticks == top[order.side]:
+                order.ahead_lots = min(order.ahead_lots, float(top_lots[order.side]))
+                order.traded_lots = 0.0
+            if top[opposite] >= 0 and self.reaches(order, top[opposite]):
+                key = top[opposite] * 2 + opposite
+                self.fill(order, event.received_ns, self.claim(key, top_lots[opposite], order.lots))
             if order.lots == 0:
                 self.remove(index)
             else:
@@ -285,7 +313,7 @@ class SimulatedVenue(Record):
                     order.ahead_lots -= market.lots
                     order.traded_lots += market.lots
                     if order.ahead_lots < 0.0:
-                        lots = min(order.lots, left, np.int64(-order.ahead_lots))
+                        lots = min(order.lots, left, int64(-order.ahead_lots))
                         order.ahead_lots = 0.0
                 if lots > 0 and self.has_room():
                     left -= lots

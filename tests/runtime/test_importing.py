@@ -98,7 +98,7 @@ def test_a_hole_between_files_is_a_gap_that_is_told(tmp_path):
     result = import_captures([first, second], tmp_path / "out.tape")
 
     assert (result.gaps, result.trade_id_gaps, result.books_not_live) == (1, 1, ["BTCUSDT"])
-    assert check_tape(tmp_path / "out.tape").book_gaps == 1
+    assert check_tape(tmp_path / "out.tape").gaps == 1
 
 
 BAD_LINES = {
@@ -254,6 +254,6 @@ def test_the_recorded_markets_rebuild_the_books_that_the_venue_had(shared_data, 
     assert (imported.rejected, imported.unknown, imported.gaps, imported.books_not_live) == (0, 0, 0, [])
     assert imported.trades == checked.trades == trades
     assert (imported.trade_id_gaps, checked.trade_id_gaps, checked.trade_ids_repeated) == (0, 0, 0)
-    assert (checked.crossed, checked.book_gaps, checked.out_of_order, checked.not_a_number) == (0, 0, 0, 0)
+    assert (checked.crossed, checked.gaps, checked.out_of_order, checked.not_a_number) == (0, 0, 0, 0)
     assert (checked.best_quote_agreement.compared, checked.best_quote_agreement.equal) == (compared, equal)
     assert -1300 < checked.clock_skew_ms < -1200

@@ -21,6 +21,7 @@ SPARE_ROWS = 4  # a frame may also change the state of its book
 PATH_BYTES_MOST = 4_000  # longer lists of streams are sent as messages: servers refuse long request lines
 STREAMS_A_MESSAGE = 200
 LEVELS_ASKED = 1_000
+TEXT_BYTES = 1 << 16  # of the frame that is being scanned; the few longer ones get an array of their own
 
 _array_of, BYTE, LIVE = np.frombuffer, np.dtype(np.uint8), BookState.LIVE  # looked up once: this is the hot path
 
@@ -59,6 +60,8 @@ class Binance(Venue):
         self._table = scan.table_of(symbols)
         self._header = np.zeros(scan.HEADER_WORDS, np.int64)
         self._words = self._header.data
+        self._text = np.zeros(TEXT_BYTES, np.uint8)
+        self._text_bytes = self._text.data
         self._message = self._words[: scan.RECEIVED + 1]
         self._ring: Ring | None = None
         self._end = 0  # the ring has room up to here, for all we know

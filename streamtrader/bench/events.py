@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.data import ROWS_PER_TICK, TOUCH_SIZE, Rows, Ticks
+from streamtrader.bench.data import ROWS_PER_TICK, TOUCH_SIZE, Rows, Ticks
 from streamtrader.events import ASK, BID, BUY, EVENT, MORE, SELL, TOP, Kind
 
 Events = NDArray[Any]

@@ -29,3 +29,15 @@ class CountTrades(PythonStrategy):
 
     def on_trade(self, trade: Trade, broker: Broker) -> None:
         self.seen += 1
+
+
+class OrderOnEveryTrade(Strategy):
+    """In and out, a market order on every trade: what an order costs."""
+
+    def __init__(self, size: float) -> None:
+        self.size = size
+        self.is_in = False
+
+    def on_trade(self, trade: Trade, broker: Broker) -> None:
+        self.is_in = not self.is_in
+        broker.hold(self.size if self.is_in else 0.0)

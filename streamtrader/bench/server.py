@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 
-from benchmarks.peers.frames import STAMP_BASE_NS, heads, message, wire_head
+from streamtrader.bench.frames import STAMP_BASE_NS, heads, message, wire_head
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 REASON = b"market ended"

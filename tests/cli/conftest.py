@@ -1,0 +1,41 @@
+"""Recorded markets and one whole session over them, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Outcome, called, lines_of, packed, paper
+
+SHORT_LINES = 6_000  # half a minute of the market: trades, quotes and depth, and the snapshot in line 8
+
+
+@pytest.fixture(scope="session")
+def captures(shared_data: Path) -> Path:
+    return shared_data / "wire" / "binance"
+
+
+@pytest.fixture(scope="session")
+def spot(captures: Path) -> Path:
+    return captures / "spot_btcusdt_20240808.gz"
+
+
+@pytest.fixture(scope="session")
+def short(spot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The beginning of the recorded market."""
+    return packed(tmp_path_factory.mktemp("market") / "short.gz", lines_of(spot)[:SHORT_LINES])
+
+
+@pytest.fixture(scope="session")
+def short_tape(short: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tape = tmp_path_factory.mktemp("tapes") / "short.tape"
+    called("data", "import", short, "--out", tape, "--json")
+    return tape
+
+
+@pytest.fixture(scope="session")
+def short_session(short: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A folder, and the outcome of a paper session in it over the short market."""
+    folder = tmp_path_factory.mktemp("session")
+    return folder, paper(short, folder)
