@@ -9,8 +9,8 @@ import argparse
 import sys
 
 from benchmarks.peers.decoders import DECODERS, Sink, handler_of
-from streamtrader.bench.frames import KINDS, STAMP_BASE_NS, heads, message
 from benchmarks.results import emit, median_seconds
+from streamtrader.bench.frames import KINDS, STAMP_BASE_NS, heads, message
 
 FRAMES = 1000
 

@@ -17,8 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from streamtrader.bench.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
 from benchmarks.results import emit, seconds_of
+from streamtrader.bench.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
 
 FAST_WEIGHT, SLOW_WEIGHT = 2.0 / (FAST_SPAN + 1), 2.0 / (SLOW_SPAN + 1)
 

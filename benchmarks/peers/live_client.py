@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.decoders import DECODERS, Handler, Sink, handler_of
-from streamtrader.bench.frames import KINDS
 from benchmarks.results import ROOT, emit, pinned
+from streamtrader.bench.frames import KINDS
 
 LIBRARIES = ("picows", "websockets", "aiohttp")
 WARM_SHARE = 20  # the first twentieth of the latencies is left out

@@ -36,6 +36,7 @@ from hftbacktest.types import event_dtype
 from numba import njit
 from numpy.typing import NDArray
 
+from benchmarks.results import emit, seconds_of
 from streamtrader.bench.data import (
     FAST_SPAN,
     FEE_RATE,
@@ -49,7 +50,6 @@ from streamtrader.bench.data import (
     make_rows,
     make_ticks,
 )
-from benchmarks.results import emit, seconds_of
 
 FOREVER_NS = 10_000_000_000_000
 FEED = 2  # what `wait_next_feed` answers when there was one

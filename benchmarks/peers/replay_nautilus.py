@@ -36,8 +36,8 @@ from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.trading.strategy import Strategy
 
-from streamtrader.bench.data import FAST_SPAN, ORDER_SIZE, SLOW_SPAN, Rows, Ticks, fingerprint, make_rows, make_ticks
 from benchmarks.results import emit, seconds_of
+from streamtrader.bench.data import FAST_SPAN, ORDER_SIZE, SLOW_SPAN, Rows, Ticks, fingerprint, make_rows, make_ticks
 
 VENUE = Venue("BINANCE")
 

@@ -14,8 +14,8 @@ import pandas as pd
 import vectorbt
 from numpy.typing import NDArray
 
-from streamtrader.bench.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
 from benchmarks.results import emit, seconds_of
+from streamtrader.bench.data import FAST_SPAN, FEE_RATE, ORDER_SIZE, SLOW_SPAN, fingerprint, make_ticks
 
 
 def simulate(prices: NDArray[np.float64]) -> tuple[int, float]:

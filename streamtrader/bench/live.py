@@ -29,7 +29,8 @@ from streamtrader.bench.replay import INSTRUMENT, engine_for
 from streamtrader.events import ASK, BID, MORE, TOP, Kind
 from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.engine import Engine
-from streamtrader.venues.binance import SPOT, Binance, compiled_scanner
+from streamtrader.runtime.loading import scanner_for_frames
+from streamtrader.venues.binance import SPOT, Binance
 from streamtrader.venues.connection import Connection
 from streamtrader.venues.venue import Endpoints
 
@@ -96,7 +97,7 @@ def turns_for(kind: str) -> Turns:
 def in_process(kind: str, count: int) -> dict[str, Any]:
     """A frame at a time, from its bytes to what the engine says."""
     turns = turns_for(kind)
-    venue = Loopback([INSTRUMENT], SPOT, scanner=compiled_scanner(cache=True), channels=(CHANNELS[kind],), is_stamped=True)
+    venue = Loopback([INSTRUMENT], SPOT, scanner=scanner_for_frames(), channels=(CHANNELS[kind],), is_stamped=True)
     ring, engine = turns.ring, turns.engine
     venue.connected(0, ring)
     for request in venue.requests():
@@ -144,7 +145,7 @@ async def _connect(connection: Connection, *, is_spinning: bool) -> None:
 
 
 async def _spin() -> None:
-    while True:
+    while True:  # noqa: ASYNC110 - not sleeping is its purpose
         await asyncio.sleep(0)
 
 
@@ -154,7 +155,7 @@ def over_loopback(port: int, kind: str, mode: str, count: int, *extra: int, is_s
     venue = Loopback(
         [INSTRUMENT],
         SPOT,
-        scanner=compiled_scanner(cache=True),
+        scanner=scanner_for_frames(),
         channels=(CHANNELS[kind],),
         endpoints=(Endpoints(f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}"),),
         is_stamped=True,

@@ -58,7 +58,7 @@ def request_of(client: socket.socket) -> list[bytes]:
 
 
 def shake_hands(client: socket.socket, key: bytes) -> None:
-    accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+    accept = base64.b64encode(hashlib.sha1(key + GUID, usedforsecurity=False).digest())
     client.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"

@@ -134,7 +134,7 @@ def warmup(
     options = common(config, overrides, strategy=strategy, is_json=as_json, is_verbose=verbose)
     with told_errors(options):
         from streamtrader.kernel.calls import cache_root
-        from streamtrader.runtime.setup import warm
+        from streamtrader.runtime.warmup import warm
 
         _, seconds = warm(settings_of(options))
         tell({"seconds": round(seconds, 3), "cache": str(cache_root())}, is_json=as_json)

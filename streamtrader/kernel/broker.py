@@ -10,16 +10,17 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from streamtrader.events import ASK, BID, BUY, SELL, BookState
 from streamtrader.kernel.market import NO_STATE, Market
 from streamtrader.kernel.orders import Order, OrderState, Refusal
+from streamtrader.kernel.record import int64
 from streamtrader.kernel.seat import Seat
 from streamtrader.units import ABSURD
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
-SIZE_BELOW_LOT, PRICE_INVALID, TOO_MANY_ORDERS = int(Refusal.SIZE_BELOW_LOT), int(Refusal.PRICE_INVALID), int(Refusal.TOO_MANY_ORDERS)
+SIZE_BELOW_LOT, PRICE_INVALID = int(Refusal.SIZE_BELOW_LOT), int(Refusal.PRICE_INVALID)
+TOO_MANY_ORDERS = int(Refusal.TOO_MANY_ORDERS)
+
 
 class Broker(NamedTuple):
     seat: Seat

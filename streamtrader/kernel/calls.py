@@ -27,7 +27,7 @@ _kept: list[Any] = []  # compiled functions live as long as the process: their a
 KEPT_FOLDERS = 8  # caches of the newest so many source states stay on disk
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def call_at(typing_context: Any, address: Any, records: Any) -> Any:
     """Call machine code by its address, with records (as pointers); it answers an int64."""
 
@@ -39,7 +39,7 @@ def call_at(typing_context: Any, address: Any, records: Any) -> Any:
     return types.int64(address, records), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def record_at(typing_context: Any, address: Any, like: Any) -> Any:
     """The record at an address. Its type here is that of `like`: only the callee knows the true one."""
 
@@ -49,7 +49,7 @@ def record_at(typing_context: Any, address: Any, like: Any) -> Any:
     return like(address, like), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def array_from(typing_context: Any, first: Any, count: Any) -> Any:
     """The array of `count` records that begins with `first`."""
     array_type = types.Array(first, 1, "C")
@@ -64,7 +64,7 @@ def array_from(typing_context: Any, first: Any, count: Any) -> Any:
     return array_type(first, types.intp), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def array_at(typing_context: Any, address: Any, count: Any, layout: Any) -> Any:
     """The array of `count` records of a layout that lies at an address."""
     array_type = types.Array(layout.dtype, 1, "C")
@@ -111,6 +111,12 @@ def cache_root() -> pathlib.Path:
         return pathlib.Path(given)
     home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(home) / "streamtrader" / "kernels"
+
+
+def is_kept(sources: Iterable[pathlib.Path]) -> bool:
+    """Whether something compiled from these sources lies on disk."""
+    folder = cache_root() / source_key(sources)
+    return next(folder.rglob("*.nbi"), None) is not None
 
 
 def use_cache(sources: Iterable[pathlib.Path]) -> pathlib.Path | None:

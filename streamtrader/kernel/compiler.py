@@ -31,6 +31,8 @@ from streamtrader.kernel.lean import method_pipeline
 OPTIONS = {"error_model": "numpy", "nogil": True}
 METHOD_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 METHOD_PIPELINE = method_pipeline()
+# Our own loop runs without bounds checks; whatever a user may write or extend has them.
+UNCHECKED = ("streamtrader.kernel.", "streamtrader.simulator.", "streamtrader.events")
 
 _class_of_type: dict[types.Record, type] = {}
 _attributes: dict[tuple[types.Record, str], types.Type] = {}
@@ -122,7 +124,14 @@ class _TupleMethods(AttributeTemplate):
 @functools.cache
 def compiled_method(cls: type, name: str) -> Any:
     method = getattr(cls, name)
-    return njit(**METHOD_OPTIONS, **METHOD_PIPELINE, forceinline=hasattr(method, "is_inlined"))(method)
+    return _inner(method)
+
+
+def _inner(function: Callable[..., Any]) -> Any:
+    """What only compiled code calls. Numba hands no bounds check down from the caller, so each says its own."""
+    is_checked = not function.__module__.startswith(UNCHECKED)
+    options = METHOD_OPTIONS | METHOD_PIPELINE | {"boundscheck": is_checked}
+    return njit(**options, forceinline=hasattr(function, "is_inlined"))(function)
 
 
 @functools.cache
@@ -147,7 +156,7 @@ def _method_template(cls: type, name: str) -> Any:
 
 @functools.cache
 def _compiled_function(function: Callable[..., Any]) -> Any:
-    return njit(**METHOD_OPTIONS, **METHOD_PIPELINE, forceinline=hasattr(function, "is_inlined"))(function)
+    return _inner(function)
 
 
 @typeof_impl.register(python_types.FunctionType)
@@ -195,7 +204,7 @@ class Compiled:
 
     def __init__(self, record: Any) -> None:
         self._record = record
-        self._class = type(record)
+        self._class: Any = type(record)
 
     def __getattr__(self, name: str) -> Any:
         if name in self._record.dtype.fields:

@@ -21,14 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamtrader.events import MORE, Command, Event, Kind, TapeEvent
-from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.calls import array_from, call_at
+from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.compiler import compiled_as, inlined
 from streamtrader.kernel.cuts import match, settle
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import Outbox, OutboxKind
-from streamtrader.kernel.record import Record
+from streamtrader.kernel.record import Record, int64
 from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.table import call_strategy, is_python
 from streamtrader.kernel.turn import next_report
@@ -37,7 +37,7 @@ from streamtrader.kernel.turn import next_report
 CANDLE, TIMER = int(Kind.CANDLE), int(Kind.TIMER)
 HALTED, FAILED = int(OutboxKind.HALTED), int(OutboxKind.FAILED)
 STRATEGY_FAILED, PAUSED, KILLED = int(Refusal.STRATEGY_FAILED), int(Refusal.PAUSED), int(Refusal.KILLED)
-DELIVERIES = 4_096  # reports and candles that may come before one event, and 16 more a seat; the rest waits
+DELIVERIES = 4_096  # reports that may come before one event, and 16 more a seat; the rest waits
 
 
 class Clock(Record):
@@ -195,11 +195,13 @@ def deliver(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) 
 
 
 def deliver_until(until_ns: int, clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
-    """Candles and messages, market by market; True when a Python strategy must be called first."""
+    """Candles and messages, market by market; True when a Python strategy must be called, or rows be taken, first."""
     limit = DELIVERIES + 16 * len(seats)
     for instrument in range(len(markets)):
         market = markets[instrument]
         while market.due_ns <= until_ns and clock.delivery_count < limit:
+            if outbox.is_half_full():
+                return True  # after a long silence candles of many instruments come before one event
             due_ns = first_due_ns(market, seats)
             if market.candle_seat != 0 or market.candle.end_ns <= min(until_ns, due_ns - 1):
                 if close_candle(clock, market, seats, outbox, calls, instrument):
@@ -269,7 +271,6 @@ def close_candle(
                 return True
             take_turn(seats[index], market, outbox, calls[index], market.closed[0])
     market.candle_seat = 0
-    clock.delivery_count += 1
     market.candle.next_interval()
     return False
 
@@ -302,7 +303,7 @@ def play_for_all(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: 
     """A timer only moves the clock; an operator's command concerns every seat."""
     if event.kind != Kind.COMMAND:
         return
-    command = np.int64(event.command.code)  # type: ignore[attr-defined]
+    command = int64(event.command.code)  # type: ignore[attr-defined]
     for index in range(len(seats)):
         market = markets[seats[index].instrument]
         market.now_ns = clock.now_ns

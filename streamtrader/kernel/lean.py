@@ -22,7 +22,7 @@ _numbers = itertools.count()
 
 
 def _inner_library() -> Any:
-    class InnerLibrary(JITCodeLibrary):  # type: ignore[misc]
+    class InnerLibrary(JITCodeLibrary):
         """Linked into others, never run by itself."""
 
         def _optimize_final_module(self) -> None:
@@ -41,7 +41,7 @@ def method_pipeline() -> dict[str, Any]:
         return {}
     library_class = _inner_library()
 
-    class MethodCompiler(Compiler):  # type: ignore[misc]
+    class MethodCompiler(Compiler):
         """The ordinary pipeline, ending in intermediate code."""
 
         def __init__(
@@ -56,7 +56,7 @@ def method_pipeline() -> dict[str, Any]:
         def compile_extra(self, function: Any) -> Any:
             """A dispatcher wants a built-in of its own as entry point; this one refuses whatever it is called with."""
             result = super().compile_extra(function)
-            entry = {}.__getitem__
+            entry: Any = {}.__getitem__
             self.state.targetctx.insert_user_function(entry, result.fndesc, [result.library])
             return result._replace(entry_point=entry)
 

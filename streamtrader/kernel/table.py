@@ -71,9 +71,9 @@ def refuses(rule: Any, order: Order, seat: Seat, market: Market) -> int:
     """The same for each class of rule: its code, or 0."""
     try:
         if rule.refuses(order, Broker(seat, market)):
-            return rule.code  # type: ignore[no-any-return]
+            return rule.code
     except Exception:  # noqa: BLE001 - a rule that cannot answer refuses
-        return rule.code  # type: ignore[no-any-return]
+        return rule.code
     return 0
 
 
@@ -105,7 +105,7 @@ def on_event_of(cls: type, base: type) -> Callable[[Any, Event, Broker], None]:
     names: dict[str, Any] = {}
     exec(compile("\n".join(lines), f"<on_event of {cls.__qualname__}>", "exec"), names)
     names["on_event"].__module__ = cls.__module__
-    return names["on_event"]  # type: ignore[no-any-return]
+    return names["on_event"]
 
 
 def is_python(call: Any) -> bool:

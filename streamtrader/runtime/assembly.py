@@ -71,10 +71,12 @@ def assemble(
     interpreted: bool = False,
     loop_sources: Sequence[Path] = (),
     class_sources: Sequence[Path] = (),
+    classes_first: bool = False,
 ) -> Engine:
     """Build and compile. Seats are ordered by instrument, then as they were given.
 
-    With sources, compiled kernels are kept on disk under a name that hashes them.
+    With sources, compiled kernels are kept on disk under a name that hashes them. Two processes that begin at
+    opposite ends (`classes_first`) each find there what the other has compiled.
     """
     ordered = sorted(placements, key=lambda placement: placement.instrument)
     markets = boxed(*[_market(instrument, terms) for instrument in instruments])
@@ -95,6 +97,8 @@ def assemble(
     if interpreted:
         calls: Any = _interpreted(ordered, strategies, rules)
         return Engine(state, outbox, calls, ordered, strategy_boxes, rule_boxes)
+    if classes_first:
+        _calls(ordered, strategies, rules, state, {}, cache=_cached(class_sources))
     is_kept = _cached(loop_sources)
     codes = part_codes(state, outbox, cache=is_kept)
     entries = loop_entries(cache=is_kept)

@@ -50,8 +50,8 @@ class Engine:
         self.is_compiled = entries is not None
         self.python_seats: dict[int, PythonStrategy] = {}
         self._events: Array | None = None
-        self._rows = outbox["rows"][0]
-        self._outbox_words = memoryview(outbox.view(np.uint8)).cast("B").cast("q")
+        self._rows: Array = outbox["rows"][0]
+        self._outbox_words = outbox.view(np.uint8).data.cast("B").cast("q")
         if entries is None:
             return
         self._advance, self._finish = entries
@@ -66,7 +66,7 @@ class Engine:
         }
         self._turns = {at: self._turn_of(at, strategy) for at, strategy in self.python_seats.items()}
 
-    def _turn_of(self, at: int, strategy: PythonStrategy) -> tuple[list[Any], Broker, memoryview, memoryview]:
+    def _turn_of(self, at: int, strategy: PythonStrategy) -> tuple[list[Any], Broker, memoryview[int], memoryview[bool]]:
         """What a Python strategy's turn needs, made once: handlers with their views by kind, broker, seat's words."""
         seat = proxy_of(self.state.seats, at)
         market = proxy_of(self.state.markets, seat.instrument)

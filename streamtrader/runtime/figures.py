@@ -9,6 +9,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,16 +73,12 @@ def clock_text(at_ns: int) -> str:
 
 
 def build() -> Build:
-    import numba
-
     try:
-        import uvloop
+        from uvloop._version import __version__ as loop
     except ImportError:  # optional: the loop of the standard library serves
         loop = "none"
-    else:
-        loop = uvloop.__version__
     return Build(
-        version=streamtrader.__version__, python=platform.python_version(), numba=numba.__version__, uvloop=loop
+        version=streamtrader.__version__, python=platform.python_version(), numba=metadata.version("numba"), uvloop=loop
     )
 
 

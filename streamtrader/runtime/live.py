@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streamtrader.config import Settings
-    from streamtrader.runtime.assembly import Engine
+    from streamtrader.runtime.engine import Engine
     from streamtrader.storage.run_directory import RunDirectory
 
 SILENT_S = 1.0  # a market that says nothing for so long still has its clock moved

@@ -13,9 +13,11 @@ import streamtrader
 from streamtrader import risk
 from streamtrader import strategies as built_in
 from streamtrader.errors import ConfigError, StrategyError
+from streamtrader.kernel.calls import use_cache
 from streamtrader.runtime.assembly import Placement, Terms
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
 from streamtrader.units import NS_PER_MS, NS_PER_S
+from streamtrader.venues.binance.scan import Scanner, compiled_scanner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -154,6 +156,12 @@ def loop_sources() -> list[Path]:
         PACKAGE / "units.py",
         PACKAGE / "runtime" / "entry.py",
     ]
+
+
+def scanner_for_frames() -> Scanner:
+    """The compiled scanner of hot frames, kept under the name of its own sources."""
+    sources = [PACKAGE / "venues" / "tokens.py", PACKAGE / "venues" / "binance" / "scan.py"]
+    return compiled_scanner(cache=use_cache([*loop_sources(), *sources]) is not None)
 
 
 def class_sources(classes: Iterable[type[Any]]) -> list[Path]:

@@ -9,6 +9,7 @@ knows of an order whose cause is not on the tape.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from streamtrader.units import NS_PER_S, decimal_size, decimal_text
 
 if TYPE_CHECKING:
     from streamtrader.kernel.ring import Ring
-    from streamtrader.runtime.assembly import Engine
+    from streamtrader.runtime.engine import Engine
     from streamtrader.storage.database import Database
     from streamtrader.storage.rows import Journal, Row
     from streamtrader.storage.run_directory import RunDirectory
@@ -59,7 +60,7 @@ class Recorder:
         self._on_room = on_room
         self._said: list[np.ndarray[Any, Any]] = []
         self._news = asyncio.Event()
-        self._is_finishing = False
+        self._finishing = asyncio.Event()
         self._next_checkpoint_s = 0.0
         self._sampled_ns = 0
 
@@ -78,18 +79,20 @@ class Recorder:
         return sum(map(len, self._said)) + self.ring.played - self.ring.taped
 
     def finish(self) -> None:
-        self._is_finishing = True
+        self._finishing.set()
         self._news.set()
 
     async def run(self) -> None:
         """Write in turns until `finish`; then write the rest, and a last checkpoint."""
         self._next_checkpoint_s = time.monotonic() + self._checkpoint_every_s
-        while not self._is_finishing:
+        while not self._finishing.is_set():
             await self._news.wait()
             self._news.clear()
             await self.turn()
-            if not self._is_finishing and self.ring.fill_ratio < 0.5:
-                await asyncio.sleep(self._flush_every_s)  # small turns cost as much as large ones
+            if self.ring.fill_ratio < 0.5:  # small turns cost as much as large ones
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._flush_every_s):
+                        await self._finishing.wait()
         await self.turn(is_last=True)
 
     async def turn(self, *, is_last: bool = False) -> None:
@@ -134,7 +137,7 @@ class Recorder:
         if not is_last and time.monotonic() < self._next_checkpoint_s:
             return None
         self._next_checkpoint_s = time.monotonic() + self._checkpoint_every_s
-        arrays = {name: array.copy() for name, array in self.engine.arrays().items()}
+        arrays = {name: bytes_copied(array) for name, array in self.engine.arrays().items()}
         notes = {"outbox_written": int(self.engine.outbox[0].written)}
         return arrays, int(self.engine.state.clock[0].event_count), notes
 
@@ -190,6 +193,11 @@ class Recorder:
             figures = (f"{float(seat.cash):.8f}", size, f"{float(market.mark_price()):.8f}", f"{float(seat.equity):.8f}")
             rows.append(("equity_samples", (at, now_ns, *figures)))
         return rows
+
+
+def bytes_copied(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy with the bytes between the fields: NumPy's own leaves those to chance, and the state is its bytes."""
+    return array.view(np.uint8).copy().view(array.dtype)
 
 
 def feed_rows(events: np.ndarray[Any, Any], first: int, reasons: Mapping[int, str] | None = None) -> list[Row]:

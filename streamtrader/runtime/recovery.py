@@ -28,7 +28,7 @@ from streamtrader.runtime.recorder import feed_rows
 from streamtrader.runtime.replay import engine_for, play_tape
 from streamtrader.storage import checkpoint
 from streamtrader.storage.database import Database
-from streamtrader.storage.rows import Journal, SeatTerms, static_rows
+from streamtrader.storage.rows import Journal, Row, SeatTerms, static_rows
 from streamtrader.storage.run_directory import LATEST, RunDirectory, code_sha256, json_sha256
 from streamtrader.storage.tape import Tape, TapeWriter
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from streamtrader.runtime.assembly import Engine
+    from streamtrader.runtime.engine import Engine
     from streamtrader.runtime.live import Session
     from streamtrader.runtime.recorder import Recorder
     from streamtrader.runtime.setup import Feed
@@ -146,12 +146,12 @@ class Opened:
             recorder.hear(rows)
         self.said = None
         tape, at = Tape.open(self.directory.tape), 0
-        rows = []
+        found: list[Row] = []
         for part in tape.events():
             if at + len(part) > self.played_from:
-                rows += feed_rows(part, at)
+                found += feed_rows(part, at)
             at += len(part)
-        await self.database.write(rows)
+        await self.database.write(found)
         recorder.notify()
 
     async def close(self, session: Session) -> None:

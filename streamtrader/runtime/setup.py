@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,8 @@ import aiohttp
 
 from streamtrader.errors import ConfigError, StreamTraderError, VenueError
 from streamtrader.exchange.process import ExchangeProcess, start_exchange
-from streamtrader.runtime.replay import engine_for
-from streamtrader.runtime.warmup import place_holders
-from streamtrader.venues.binance import MARKETS, Binance, Market, compiled_scanner, instruments_of
-from streamtrader.venues.binance.scan import Scanner
+from streamtrader.runtime.warmup import warm
+from streamtrader.venues.binance import MARKETS, Binance, Market, instruments_of
 from streamtrader.venues.links import PicowsLink, WebsocketsLink
 from streamtrader.venues.venue import Endpoints
 
@@ -46,7 +43,7 @@ class Feed:
 async def open_feed(settings: Settings, *, after_ns: int | None = None) -> AsyncIterator[Feed]:
     """Start the embedded exchange where it is wanted, compile beside that, and ask for the instruments."""
     async with AsyncExitStack() as stack:
-        exchange = None
+        exchange: ExchangeProcess | None = None
         async with _told_plainly(), asyncio.TaskGroup() as starting:
             warming = starting.create_task(asyncio.to_thread(warm, settings))
             if settings.venue.name == "embedded":
@@ -64,22 +61,15 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None) -> Async
         yield Feed(label, told, instruments, adapter, exchange, warm_s)
 
 
-def warm(settings: Settings) -> tuple[Scanner, float]:
-    """Compile, or take from disk, all that the first event will need."""
-    started_s = time.perf_counter()
-    engine_for(settings, place_holders(settings))
-    return compiled_scanner(cache=True), time.perf_counter() - started_s
-
-
 def wanted_symbols(settings: Settings) -> tuple[str, ...]:
     """What the strategies name, else what the settings list."""
     named = [symbol for strategy in settings.strategies for symbol in strategy.instruments]
     return tuple(dict.fromkeys(named)) or settings.exchange.symbols
 
 
-def _exchange_of(settings: Settings, after_ns: int | None) -> AsyncIterator[ExchangeProcess]:
+def _exchange_of(settings: Settings, after_ns: int | None) -> AbstractAsyncContextManager[ExchangeProcess]:
     wanted = settings.exchange
-    return start_exchange(  # type: ignore[return-value]
+    return start_exchange(
         market=wanted.market,
         seed=wanted.seed,
         speed=str(wanted.speed),
@@ -126,7 +116,7 @@ async def ask_for_instruments(
                         return instruments_of(body, market, symbols)
                     refusals.append(f"{endpoint.rest}: status {response.status}")
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                refusals.append(f"{endpoint.rest}: {error or type(error).__name__}")
+                refusals.append(f"{endpoint.rest}: {str(error) or type(error).__name__}")
     raise VenueError(
         f"no answer with the rules of {', '.join(symbols)} ({'; '.join(refusals)}). "
         "Without a network, use the embedded exchange: --venue embedded"

@@ -46,7 +46,7 @@ class Strategy(Record):
 
     def __init_subclass__(cls) -> None:
         if "on_event" not in vars(cls):
-            cls.on_event = on_event_of(cls, Strategy)  # type: ignore[method-assign]
+            cls.on_event = on_event_of(cls, Strategy)  # type: ignore[assignment, method-assign]
 
 
 class PythonStrategy:
@@ -70,7 +70,7 @@ class PythonStrategy:
 
     def __init_subclass__(cls) -> None:
         if "on_event" not in vars(cls):
-            cls.on_event = on_event_of(cls, PythonStrategy)  # type: ignore[method-assign]
+            cls.on_event = on_event_of(cls, PythonStrategy)  # type: ignore[assignment, method-assign]
 
 
 BASES = (Strategy, PythonStrategy)

@@ -53,12 +53,26 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
 
 
-def started(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+_processes: list[subprocess.Popen[str]] = []
+
+
+def end_all() -> None:
+    """What a failed test left running."""
+    while _processes:
+        process = _processes.pop()
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def started(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
     """A command that goes on beside the test."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "streamtrader.cli.main", *map(str, arguments)],
         cwd=cwd, env=environment(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    _processes.append(process)
+    return process
 
 
 def ended(process: subprocess.Popen[str]) -> Outcome:
@@ -68,17 +82,18 @@ def ended(process: subprocess.Popen[str]) -> Outcome:
         process.kill()
         out, err = process.communicate()
         raise AssertionError(f"still running after {LIMIT_S:g} s; it said:\n{out}\n{err}") from None
+    _processes.remove(process)
     return Outcome(process.returncode, out, err)
 
 
-def streamtrader(*arguments: str, cwd: Path, code: int = 0) -> Outcome:
+def streamtrader(*arguments: object, cwd: Path, code: int = 0) -> Outcome:
     """Run a command to its end in a process of its own."""
     outcome = ended(started(*arguments, cwd=cwd))
     assert outcome.code == code, f"exit code {outcome.code}\n{outcome.out}\n{outcome.err}"
     return outcome
 
 
-def called(*arguments: str, code: int = 0) -> Outcome:
+def called(*arguments: object, code: int = 0) -> Outcome:
     """The same in this process: quick, for commands that read."""
     result = CliRunner().invoke(app, [*map(str, arguments)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -138,12 +153,15 @@ def scraped(url: str) -> dict[str, float]:
     return {name: float(value) for name, value in found}
 
 
-def wait_for(condition: Any, limit_s: float = LIMIT_S) -> Any:
-    """Poll until it is so; what it answered."""
-    end_s = time.monotonic() + limit_s
+def wait_for(condition: Any, process: subprocess.Popen[str]) -> Any:
+    """Poll until it is so; what it answered. A process that ended will not make it so."""
+    end_s = time.monotonic() + LIMIT_S
     while time.monotonic() < end_s:
+        is_running = process.poll() is None
         found = condition()
         if found:
             return found
+        if not is_running:
+            raise AssertionError(f"ended too early: {ended(process)}")
         time.sleep(0.02)
     raise AssertionError("it never came to be")

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Outcome, called, lines_of, packed, paper
+from tests.cli.commands import Outcome, called, end_all, lines_of, packed, paper
 
 SHORT_LINES = 6_000  # half a minute of the market: trades, quotes and depth, and the snapshot in line 8
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_running():
+    yield
+    end_all()
 
 
 @pytest.fixture(scope="session")

@@ -71,10 +71,7 @@ def test_a_whole_position_may_be_closed_however_small():
 
 
 def test_one_open_order_more_than_there_is_room_for_is_refused():
-    def crowd():
-        return [planned(*[(1 + half, ORDER, BUY, 0.1, 99.0) for _ in range(16)]) for half in range(1)]
-
-    engine = engine_of([Placement(crowd()[0], 0)])
+    engine = engine_of([Placement(planned(*[(1, ORDER, BUY, 0.1, 99.0)] * 16), 0)])
     seat = engine.state.seats[0]
     play(engine, beats(scene(), 1, 40).events())
     strategy = engine.strategy_boxes[0]
@@ -115,6 +112,13 @@ def test_a_crossed_book_is_not_believed_until_it_has_uncrossed():
     assert outcome.refusals() == [Refusal.BOOK_NOT_LIVE]
     assert outcome.seat.position_lots == 400
     assert outcome.engine.state.markets[0].crossed_count == 2
+
+
+def turns(script, *milliseconds):
+    """As `beats`, by small trades: no level is there that a sale could walk down to."""
+    for at in milliseconds:
+        script.at(at).trade(100.5, 0.001, BUY)
+    return script
 
 
 def commanded(command, *plan, at_ms=60):
@@ -170,20 +174,20 @@ def test_flatten_ends_flat_although_an_order_rests(resting):
 
 
 def test_flatten_goes_on_until_a_thin_book_has_taken_it_all():
-    script = beats(scene(), 1, 40).at(50).message([(BID, 100.0, 0.2), (BID, 99.0, 0.0)])
+    script = turns(scene(), 1, 40).at(50).message([(BID, 100.0, 0.2), (BID, 99.0, 0.0)])
     script.at(60).command(Command.FLATTEN).at(500).level(BID, 98.0, 5.0)
 
-    outcome = run(beats(script, 1_000, 1_500, 3_000), lambda: planned((1, ORDER, BUY, 0.5)))
+    outcome = run(turns(script, 1_000, 1_500, 3_000), lambda: planned((1, ORDER, BUY, 0.5)))
 
     assert [lots for _, _, lots in outcome.fills()] == [500, 200, 300]
     assert outcome.seat.position_lots == 0
 
 
 def test_resume_ends_the_wish_to_be_flat():
-    script = beats(scene(), 1, 40).at(50).message([(BID, 100.0, 0.0), (BID, 99.0, 0.0)])
+    script = turns(scene(), 1, 40).at(50).message([(BID, 100.0, 0.0), (BID, 99.0, 0.0)])
     script.at(60).command(Command.FLATTEN).at(200).command(Command.RESUME).at(300).level(BID, 100.0, 5.0)
 
-    outcome = run(beats(script, 2_000, 4_000), lambda: planned((1, ORDER, BUY, 0.5)))
+    outcome = run(turns(script, 2_000, 4_000), lambda: planned((1, ORDER, BUY, 0.5)))
 
     assert outcome.seat.position_lots == 500
 
@@ -219,8 +223,8 @@ def test_the_day_begins_at_the_configured_hour():
 
 
 def fallen():
-    """One bought at 101; the book falls by 50 and comes back."""
-    script = beats(scene(), 1, 40).at(50).book([(50.0, 5.0)], [(51.0, 5.0)])
+    """One bought at 101; the market falls by 50, trades there, and comes back."""
+    script = beats(scene(), 1, 40).at(50).book([(50.0, 5.0)], [(51.0, 5.0)]).trade(51.0, 0.1, BUY)
     return beats(script.at(60).book([(100.0, 5.0)], [(101.0, 5.0)]), 70, 75, 120)
 
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamtrader.events import EVENT
+from streamtrader.events import EVENT, Kind
+from streamtrader.kernel.outbox import OutboxKind
 from streamtrader.kernel.ring import Ring
 from streamtrader.risk import DailyLoss, Drawdown, MaxOrderRate, MaxPosition
 from streamtrader.runtime.assembly import Placement, Terms
 from streamtrader.runtime.importing import CapturePlayer
 from streamtrader.runtime.survey import Survey
-from tests.kernel.market import WALKS, events_of
+from tests.kernel.market import GAPS, WALKS, events_of
 from tests.kernel.play import SECOND, engine_of, play, states
 from tests.kernel.players import Candler, Maker, PythonTaker, Taker
 from tests.venues import frames
@@ -47,6 +48,28 @@ def engine(**options):
 def whole(events):
     reference = engine()
     return reference, play(reference, events)
+
+
+def test_the_made_up_markets_reach_what_matters():
+    """Or else the properties below would prove little: all kinds of rows, partial fills, halts, and every event kind."""
+    generator, kinds, events_seen, partial, flattened = np.random.default_rng(1), set(), set(), 0, 0
+    for _ in range(12):
+        walk = [
+            (float(generator.choice(GAPS)), *map(int, (generator.integers(16), generator.integers(-4, 5))),
+             int(generator.integers(1, 900)))
+            for _ in range(400)
+        ]  # fmt: skip
+        events = events_of(walk)
+        reference, said = whole(events)
+        kinds |= set(said["kind"].tolist())
+        events_seen |= set(events["kind"].tolist())
+        partial += int(reference.state.seats["partial_fill_count"].sum())
+        flattened += int(reference.state.seats["is_flattening"].sum())
+
+    assert kinds == set(OutboxKind) - {OutboxKind.FAILED}
+    assert events_seen == {Kind.TRADE, Kind.QUOTE, Kind.BOOK, Kind.BOOK_CLEAR, Kind.TIMER, Kind.LINK, Kind.COMMAND}
+    assert partial > 20
+    assert flattened > 0
 
 
 @settings(max_examples=40)

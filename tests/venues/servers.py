@@ -147,3 +147,17 @@ class Client:
             while not condition() and not running.done():
                 await asyncio.sleep(0.002)
             running.cancel()
+
+
+async def three_trades(websocket, request):
+    for identity in (1, 2, 3):
+        await websocket.send_bytes(frames.spot_trade(identity))
+    await asyncio.sleep(0.05)
+    await end_market(websocket)
+
+
+def raw_frame(payload: bytes, *, opcode: int = 1, is_last: bool = True) -> bytes:
+    head = bytes([opcode | (0x80 if is_last else 0)])
+    if len(payload) < 126:
+        return head + bytes([len(payload)]) + payload
+    return head + b"\x7e" + len(payload).to_bytes(2, "big") + payload

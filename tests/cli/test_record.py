@@ -1,0 +1,33 @@
+"""`record`: a market goes to a tape, through sockets, and is what an import of the same frames is."""
+
+from __future__ import annotations
+
+from streamtrader.events import BookState, Kind
+from streamtrader.storage.tape import Tape
+from tests.cli.commands import called, events_of, streamtrader
+
+
+def test_a_recorded_tape_is_the_imported_one_and_one_row_more(short, short_tape, tmp_path):
+    """The rows differ in the states of the book alone: a socket that closes makes it stale, a file that ends does not."""
+    out = tmp_path / "y.tape"
+
+    told = streamtrader("record", "--market", short, "--speed", "max", "--out", out, "--json", cwd=tmp_path).document
+
+    recorded, imported = events_of(out), events_of(short_tape)
+    assert told["events"] == len(recorded) == Tape.open(out).event_count
+    links = [recorded[recorded["kind"] == Kind.LINK], imported[imported["kind"] == Kind.LINK]]
+    assert [BookState(int(state)).name for state in links[0]["a"]] == ["LIVE", "STALE"]
+    assert [BookState(int(state)).name for state in links[1]["a"]] == ["SYNCING", "LIVE"]
+    assert recorded[recorded["kind"] != Kind.LINK].tobytes() == imported[imported["kind"] != Kind.LINK].tobytes()
+    assert called("data", "check", out, "--json").document["best_quote_agreement"] == called(
+        "data", "check", short_tape, "--json"
+    ).document["best_quote_agreement"]  # fmt: skip
+
+
+def test_a_recording_never_overwrites(short, short_tape, tmp_path):
+    before = short_tape.read_bytes()
+
+    refused = streamtrader("record", "--market", short, "--out", short_tape, cwd=tmp_path, code=1)
+
+    assert "exists already" in refused.err
+    assert short_tape.read_bytes() == before

@@ -1,0 +1,180 @@
+"""Candles against a slow twin that looks at all trades of an interval at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamtrader.events import BUY, BookState
+from streamtrader.kernel.candles import SILENT_LIMIT
+from streamtrader.kernel.outbox import OUTBOX_SLOTS
+from streamtrader.runtime.assembly import Placement, Terms
+from tests.kernel import players
+from tests.kernel.play import BTC, SECOND, START_NS, Script, engine_of, planned, play, run
+
+TERMS = Terms(candle_ns=SECOND)
+# Milliseconds to the next event, the instrument (2: a timer), price in ticks, size in lots.
+TRADES = st.lists(
+    st.tuples(st.sampled_from([0, 1, 300, 999, 1_000, 1_001, 4_700]), st.integers(0, 2), st.integers(9_990, 10_010),
+              st.integers(1, 50)),
+    min_size=1, max_size=30,
+)  # fmt: skip
+
+
+def script_of(trades):
+    script, now_ms = Script(), 0
+    for gap_ms, instrument, ticks, lots in trades:
+        now_ms += gap_ms
+        script.at(now_ms)
+        if instrument == 2:
+            script.timer()
+        else:
+            script.trade(ticks / 100, lots / 1000, BUY, instrument=instrument)
+    return script
+
+
+def resampled(trades):
+    """(end in milliseconds, close, volume) of every interval of instrument 0 that has ended, silent ones too."""
+    now_ms, all_trades = 0, []
+    for gap_ms, instrument, ticks, lots in trades:
+        now_ms += gap_ms
+        if instrument == 0:
+            all_trades.append((now_ms, ticks / 100, lots / 1000))
+    candles, close = [], None
+    for end_ms in range(1_000, now_ms + 1, 1_000):
+        inside = [trade for trade in all_trades if end_ms - 1_000 <= trade[0] < end_ms]
+        close = inside[-1][1] if inside else close
+        if close is not None:
+            volume = 0.0
+            for _, _, size in inside:
+                volume += size
+            candles.append((float(end_ms), close, volume))
+    return candles
+
+
+@settings(max_examples=50)
+@given(TRADES)
+def test_candles_are_what_all_trades_of_their_interval_say(trades):
+    engine = engine_of([Placement(planned(), 0)], TERMS)
+
+    play(engine, script_of(trades).events())
+
+    box = engine.strategy_boxes[0][0]
+    rows = box.seen[: int(box.seen_count)]
+    seen = [(row[1] / 1e6, row[2], row[3]) for row in rows if row[0] == 5.0]
+    assert seen == resampled(trades)[: len(seen)]
+    assert len(seen) == min(len(resampled(trades)), (rows[:, 0] == 5.0).sum())
+    assert int(engine.state.markets[0].candle.count) == len(resampled(trades))
+
+
+def candles(script):
+    return [line[1:4] for line in run(script, planned, terms=TERMS).seen(5)]
+
+
+def test_a_trade_at_the_boundary_belongs_to_the_next_candle():
+    script = Script().at(999.999).trade(100.0, 1.0, BUY).at(1_000).trade(101.0, 2.0, BUY).at(2_000).timer()
+
+    assert candles(script) == [(1_000.0, 100.0, 1.0), (2_000.0, 101.0, 2.0)]
+
+
+def test_open_high_low_and_close_are_those_of_the_interval():
+    script = Script()
+    for at, price in enumerate((100.0, 103.0, 98.0, 101.0)):
+        script.at(at * 100).trade(price, 1.0, BUY)
+    engine = engine_of([Placement(planned(), 0)], TERMS)
+
+    play(engine, script.at(1_000).timer().events())
+
+    candle = engine.state.markets[0].closed[0].candle
+    assert (candle.open, candle.high, candle.low, candle.close, candle.volume) == (100.0, 103.0, 98.0, 101.0, 4.0)
+    assert (candle.venue_ns, candle.received_ns) == (START_NS, START_NS + SECOND)
+
+
+def test_silent_intervals_are_flat_at_the_last_close():
+    script = Script().at(500).trade(100.0, 1.0, BUY).at(3_200).trade(105.0, 1.0, BUY)
+
+    assert candles(script) == [(1_000.0, 100.0, 1.0), (2_000.0, 100.0, 0.0), (3_000.0, 100.0, 0.0)]
+
+
+@pytest.mark.parametrize("closer", ["timer", "another instrument", "a level of the book"])
+def test_a_candle_is_closed_by_whatever_happens_next(closer):
+    script = Script().at(500).trade(100.0, 1.0, BUY).at(1_000)
+    if closer == "timer":
+        script.timer()
+    elif closer == "another instrument":
+        script.trade(2_000.0, 1.0, BUY, instrument=1)
+    else:
+        script.level(0, 99.0, 1.0)
+
+    assert candles(script) == [(1_000.0, 100.0, 1.0)]
+
+
+def test_before_the_first_trade_there_is_no_candle():
+    script = Script().at(0).timer().at(5_000).timer().at(5_100).trade(100.0, 1.0, BUY).at(6_000).timer()
+
+    assert candles(script) == [(6_000.0, 100.0, 1.0)]
+
+
+def test_after_a_long_silence_only_the_last_intervals_are_given():
+    script = Script().at(500).trade(100.0, 1.0, BUY).at((SILENT_LIMIT + 500) * 1_000).timer()
+    engine = engine_of([Placement(planned(), 0)], TERMS)
+
+    play(engine, script.events())
+
+    candle = engine.state.markets[0].candle
+    assert candle.skipped_count + candle.count == SILENT_LIMIT + 500
+    assert SILENT_LIMIT <= candle.count <= SILENT_LIMIT + 2
+    assert candle.end_ns == START_NS + (SILENT_LIMIT + 501) * SECOND
+
+
+def test_the_timer_comes_every_second_of_the_clock_although_nothing_else_is_due():
+    script = Script()
+    for at in range(0, 3_500, 250):
+        script.at(at + 10).trade(100.0, 1.0, BUY)
+
+    outcome = run(script, planned)
+
+    assert [line[1] for line in outcome.seen(8)] == [1_000.0, 2_000.0, 3_000.0]
+
+
+def test_after_a_silence_the_timer_tells_the_last_second_only():
+    script = Script().at(10).timer().at(10_700).timer()
+
+    assert [line[1] for line in run(script, planned).seen(8)] == [10_000.0]
+
+
+@pytest.mark.parametrize("seats", [planned, lambda: players.PythonPlanned()])
+def test_a_long_silence_of_many_instruments_spoils_no_candle(seats):
+    """Six instruments owe more than 8,000 candles before one event; the trade that ends the silence is in none of them."""
+    many = [replace(BTC, symbol=f"{at}") for at in range(6)]
+    script = Script()
+    for instrument in range(6):
+        script.at(500).trade(100.0, 1.0, BUY, instrument=instrument)
+    script.at((SILENT_LIMIT - 10) * 1_000 + 500).trade(200.0, 2.0, BUY, instrument=5).at(SILENT_LIMIT * 1_000).timer()
+    placements = [Placement(seats(), instrument) for instrument in range(6)]
+    engine = engine_of(placements, TERMS, instruments=many)
+
+    play(engine, script.events())
+
+    assert engine.state.markets["candle"]["count"].tolist() == [SILENT_LIMIT] * 6
+    assert engine.state.markets["candle"]["close"].tolist() == [100.0] * 5 + [200.0]
+    assert [market.closed[0].candle.open for market in engine.state.markets] == [100.0] * 5 + [200.0]
+
+
+def test_the_loop_pauses_for_its_listeners_within_a_silence_too():
+    """Every candle makes strategies ask for orders that are refused: more rows than the outbox holds, and none lost."""
+    script = Script().at(0).book([(100.0, 50.0)], [(101.0, 50.0)]).at(500).trade(100.0, 1.0, BUY)
+    script.link(BookState.STALE).at(1_400 * 1_000).timer()
+    placements = [Placement(players.Candler(0.1 + at / 100), 0) for at in range(24)]
+    engine, often = engine_of(placements, TERMS), engine_of(placements, TERMS, interpreted=True)
+
+    said = play(engine, script.events())
+
+    assert engine.state.markets[0].candle.count == 1_400
+    assert len(said) > OUTBOX_SLOTS
+    assert np.array_equal(said["sequence"], np.arange(len(said)))
+    assert play(often, script.events()).tobytes() == said.tobytes()
