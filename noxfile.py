@@ -64,7 +64,8 @@ def peers(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run the Python of README.md and docs/, and hold their commands, settings, metrics and links to the program."""
     session.install("-e", ".[test]", *LOCKED)
-    session.run("python", "-m", "pytest", "tests/test_documents.py", "tests/storage/test_tape_document.py", *session.posargs)
+    pages = ("tests/test_documents.py", "tests/storage/test_tape_document.py")
+    session.run("python", "-m", "pytest", *pages, *session.posargs)
 
 
 @nox.session

@@ -72,9 +72,7 @@ def test_the_python_of_a_page_runs_and_its_classes_end_in_the_same_bytes_compile
     made = strategies or [_AlwaysLong]
     events = lively_market(400, seed=3)
     fast, said = play(events, *(cls() for cls in made), rules=rules, candle_ns=SECOND_NS)
-    slow, said_slowly = play(
-        events, *(cls() for cls in made), rules=rules, candle_ns=SECOND_NS, interpreted=True
-    )
+    slow, said_slowly = play(events, *(cls() for cls in made), rules=rules, candle_ns=SECOND_NS, interpreted=True)
     assert seats_and_records(fast) == seats_and_records(slow)
     assert said.tobytes() == said_slowly.tobytes()
     assert not fast.state.seats["failure_count"].any()
@@ -151,5 +149,3 @@ def test_every_link_of_a_page_leads_to_a_file():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-

@@ -28,7 +28,9 @@ ROWS = {
 }  # fmt: skip
 # Risk rules and strategies use indicators. Settings are one idea in several files. `bench` measures the runtime.
 NEIGHBOURS = {("risk", "indicators"), ("strategies", "indicators"), ("bench", "runtime")}
-NEIGHBOURS |= {(one, other) for one in ROWS for other in ROWS if one.startswith("config") and other.startswith("config")}
+NEIGHBOURS |= {
+    (one, other) for one in ROWS for other in ROWS if one.startswith("config") and other.startswith("config")
+}
 NEIGHBOURS |= {("instruments", "errors"), ("instruments", "units")}
 NEIGHBOURS |= {("events", "kernel.record"), ("kernel.compiler", "kernel.record"), ("kernel.compiler", "kernel.lean")}
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60
@@ -66,7 +68,9 @@ def imports_of(file, *, with_types=True):
             assert node.level == 0, f"{file}:{node.lineno}: imports are written in full"
             submodules = [f"{node.module}.{alias.name}" for alias in node.names]
             for name in submodules:
-                is_module = (ROOT / (name.replace(".", "/") + ".py")).exists() or (ROOT / name.replace(".", "/")).is_dir()
+                is_module = (ROOT / (name.replace(".", "/") + ".py")).exists() or (
+                    ROOT / name.replace(".", "/")
+                ).is_dir()
                 yield node.lineno, name if is_module else str(node.module)
 
 
@@ -95,7 +99,17 @@ OWNERS = {
     "llvmlite": ("streamtrader/kernel/",),
     "asyncio": tuple(
         f"streamtrader/{room}/"
-        for room in ("venues", "storage", "observers", "execution", "exchange", "runtime", "cli", "dashboard", "bench")
+        for room in (
+            "venues",
+            "storage",
+            "observers",
+            "execution",
+            "exchange",
+            "runtime",
+            "cli",
+            "dashboard",
+            "bench",
+        )
     ),
     "prometheus_client": ("streamtrader/observers/",),
     "prometheus_async": ("streamtrader/observers/",),

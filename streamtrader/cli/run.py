@@ -120,6 +120,7 @@ async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
     from streamtrader.observers.screen import console_for, is_live_possible
     from streamtrader.runtime import figures
     from streamtrader.runtime.live import run_paper
+    from streamtrader.runtime.tally import Tally
     from streamtrader.runtime.watching import watching
 
     started_s = time.monotonic()
@@ -127,7 +128,7 @@ async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
     is_screen = is_live_possible(console, os.environ, is_plain=options.is_plain or options.is_json)
     level = "debug" if options.is_verbose else settings.log.level
     with configure_logs(level=level, style=settings.log.format) as logs:
-        tally = figures.Tally()
+        tally = Tally()
 
         @asynccontextmanager
         async def watch(session: Any) -> AsyncIterator[None]:

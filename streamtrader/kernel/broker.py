@@ -57,7 +57,7 @@ class Broker(NamedTuple):
         return self.seat.fees
 
     def drawdown(self) -> float:
-        """The worst fall of equity from its peak since the last resume, in quote currency."""
+        """The worst fall of equity from its peak since the last resume, in quote currency, as seen at trades and orders."""
         return self.seat.drawdown_worst
 
     def day_pnl(self) -> float:

@@ -109,7 +109,8 @@ def on_event_of(cls: type, base: type) -> Callable[[Any, Event, Broker], None]:
 
 
 def is_python(call: Any) -> bool:
-    return False
+    """Whether the loop must return for this strategy; the uncompiled loop does the same, so that bytes agree."""
+    return not isinstance(call.strategy, Record)
 
 
 def call_strategy(call: Any, event: Event, seat: Seat, market: Market) -> int:

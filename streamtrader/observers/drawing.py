@@ -95,7 +95,7 @@ def screen(state: ScreenState, width: int = WIDE, height: int = 40) -> Renderabl
     parts += [Line(), _activity(state.activity[-room:], room), Line(), _latency(state, is_wide)]
     if state.progress_ratio is not None:
         parts.append(_progress(state.progress_ratio))
-    parts.append(Text(" Ctrl-C stops, cancels what is open and shows the summary; twice stops at once", DIM))
+    parts.append(Text(" Ctrl-C ends in order and shows the summary; twice ends at once", DIM))
     return Group(*parts)
 
 

@@ -27,8 +27,9 @@ class DailyLoss(RiskRule):
 class Drawdown(RiskRule):
     """Pull the kill switch once equity has fallen by `limit` from its peak, in quote currency.
 
-    Judged by the worst fall since the last RESUME, so a recovery before the next order does not hide it. The switch is
-    part of the state: it outlives restarts and new days, and only the operator's RESUME releases it.
+    Judged by the worst fall since the last RESUME, as seen at each trade of the market, each fill and each order asked
+    for, so a recovery before the next order does not hide it. The switch is part of
+    the state: it outlives restarts and new days, and only the operator's RESUME releases it.
     """
 
     code = int(Refusal.DRAWDOWN)

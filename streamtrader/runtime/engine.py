@@ -11,12 +11,12 @@ import numpy as np
 from streamtrader.errors import EngineStopped
 from streamtrader.events import EVENT, Kind
 from streamtrader.kernel.broker import Broker
-from streamtrader.kernel.engine import State, advance
+from streamtrader.kernel.engine import State, advance, finish_turn
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import OUTBOX_ROW, OutboxKind
 from streamtrader.kernel.proxy import proxy_of
 from streamtrader.kernel.table import HANDLERS, view_of
-from streamtrader.runtime.entry import CLOCK, EVENTS_AT, MASK, OUTBOX, SEAT, handle_of
+from streamtrader.runtime.entry import CLOCK, EVENTS_AT, MASK, OUTBOX, SEAT, WORDS, handle_of
 from streamtrader.strategies.strategy import PythonStrategy
 
 if TYPE_CHECKING:
@@ -48,14 +48,13 @@ class Engine:
         self.state, self.outbox, self.calls, self.placements = state, outbox, calls, placements
         self.strategy_boxes, self.rule_boxes = strategy_boxes, rule_boxes
         self.is_compiled = entries is not None
+        self.on_failure: Callable[[str, Exception], None] = lambda _name, _error: None
         self.python_seats: dict[int, PythonStrategy] = {}
         self._events: Array | None = None
         self._rows: Array = outbox["rows"][0]
         self._outbox_words = outbox.view(np.uint8).data.cast("B").cast("q")
-        if entries is None:
-            return
-        self._advance, self._finish = entries
-        self._handle = handle_of(state, outbox, calls)
+        self._handle = np.zeros(WORDS, np.int64) if entries is None else handle_of(state, outbox, calls)
+        self._advance, self._finish = entries or (self._advance_uncompiled, self._finish_uncompiled)
         self._clock = proxy_of(state.clock, 0)
         self._clock_words = memoryview(state.clock.view(np.uint8)).cast("B").cast("q")
         self._woken = memoryview(state.clock["woken"].view(np.uint8).reshape(-1)).cast("B")
@@ -80,8 +79,6 @@ class Engine:
 
     def play(self, events: Array, mask: int, start: int, stop: int) -> int:
         """Play as far as the outbox allows, calling Python strategies on the way; returns the next to play."""
-        if not self.is_compiled:
-            return advance(self.state, self.outbox, self.calls, events, mask, start, stop)
         handle, clock, call = self._handle, self._clock_words, self._advance
         if events is not self._events:
             self._events = events
@@ -96,15 +93,24 @@ class Engine:
             handler, event = by_kind[self._woken[KIND]]
             try:
                 handler(event, broker)
-            except Exception:  # noqa: BLE001 - as for compiled ones: this seat stops, the others go on
-                self._fail(broker)
+            except Exception as error:  # noqa: BLE001 - as for compiled ones: this seat stops, the others go on
+                self._fail(broker, error)
             if words[INTENT_COUNT] or flags[HAS_TARGET]:
                 self._finish(handle, index)
         return start
 
-    def _fail(self, broker: Broker) -> None:
+    def _advance_uncompiled(self, handle: Array, start: int, stop: int) -> int:
+        return advance(self.state, self.outbox, self.calls, self._events, int(handle[MASK]), start, stop)
+
+    def _finish_uncompiled(self, _handle: Array, index: int) -> int:
+        finish_turn(self.state, self.outbox, self.calls, index)
+        return 0
+
+    def _fail(self, broker: Broker, error: Exception) -> None:
         """A Python strategy raised: its seat may only reduce from now on, and says so."""
         seat = broker.seat
+        name = self.placements[seat.index].name or type(self.placements[seat.index].strategy).__name__
+        self.on_failure(name, error)
         seat.failure_count += 1
         seat.has_target = False
         if seat.halt(int(Refusal.STRATEGY_FAILED)):

@@ -6,9 +6,6 @@ import platform
 import resource
 import sys
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +15,7 @@ import streamtrader
 from streamtrader.events import ASK, BID, BookState, Kind
 from streamtrader.kernel.table import HANDLERS
 from streamtrader.observers.health import Health
-from streamtrader.observers.screen_state import Activity, Beginning, Ending, MarketLine, ScreenState, StrategyLine
+from streamtrader.observers.screen_state import Beginning, Ending, MarketLine, ScreenState, StrategyLine
 from streamtrader.observers.snapshot import (
     AccountFigures,
     BookFigures,
@@ -28,48 +25,15 @@ from streamtrader.observers.snapshot import (
     RingFigures,
     Snapshot,
 )
+from streamtrader.runtime.tally import clock_text
 from streamtrader.units import NS_PER_S, decimal_price
 
 if TYPE_CHECKING:
+    from streamtrader.instruments import Instrument
     from streamtrader.runtime.live import Session
-    from streamtrader.storage.rows import Row
+    from streamtrader.runtime.tally import Tally
 
-ACTIVITY_KEPT = 64
 STATES = {int(state): state.name.lower() for state in BookState}
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the written rows add up to; fed by the recorder, so it agrees with the database by construction."""
-
-    orders: Counter[str] = field(default_factory=Counter)  # by the newest status
-    fills: Counter[str] = field(default_factory=Counter)  # by liquidity
-    refusals: Counter[str] = field(default_factory=Counter)  # by rule
-    activity: deque[Activity] = field(default_factory=lambda: deque(maxlen=ACTIVITY_KEPT))
-
-    def take(self, session: Session, rows: list[Row]) -> None:
-        for table, values in rows:
-            if table == "orders" and values[8] in ("filled", "cancelled", "rejected", "refused"):
-                self.orders[values[8]] += 1
-            elif table == "fills":
-                self.fills[values[11]] += 1
-                self._note(session, values, values[4], f"{values[4].upper()} {values[7]} at {values[5]} {values[11]}")
-            elif table == "refusals":
-                self.refusals[values[10]] += 1
-                size = values[7]
-                self._note(session, values, "refused", f"{values[4]} {size} refused by {values[10]}")
-            elif table == "intents" and values[11] == 0:
-                price = values[6] or "market"
-                self._note(session, values, "order", f"{values[4]} {values[8]} at {price}")
-
-    def _note(self, session: Session, values: tuple[Any, ...], kind: str, text: str) -> None:
-        seat = session.recorder.journal.seats[values[2]]
-        symbol = session.feed.instruments[seat.instrument].symbol
-        self.activity.append(Activity(time=clock_text(values[1]), kind=kind, symbol=symbol, text=f"{text}  {seat.strategy}"))
-
-
-def clock_text(at_ns: int) -> str:
-    return datetime.fromtimestamp(at_ns / NS_PER_S, UTC).strftime("%H:%M:%S") if at_ns > 0 else "--:--:--"
 
 
 def build() -> Build:
@@ -228,8 +192,8 @@ def _market_line(session: Session, at: int) -> MarketLine:
     lag_ms = (int(event["received_ns"]) - int(event["venue_ns"])) / 1e6 if int(event["venue_ns"]) else None
     return MarketLine(
         symbol=instrument.symbol,
-        bid=f"{decimal_price(bid, instrument):,}" if bid >= 0 else "-",
-        ask=f"{decimal_price(ask, instrument):,}" if ask >= 0 else "-",
+        bid=_price_text(bid, instrument),
+        ask=_price_text(ask, instrument),
         spread_bps=(ask - bid) / (0.5 * (ask + bid)) * 1e4 if is_known else None,
         lag_ms=lag_ms,
         state=STATES.get(int(market.state), "syncing"),
@@ -237,6 +201,13 @@ def _market_line(session: Session, at: int) -> MarketLine:
         pnl_quote=float((own["equity"] - session.settings.engine.cash_quote).sum()),
         fills=int(own["fill_count"].sum()),
     )
+
+
+def _price_text(ticks: int, instrument: Instrument) -> str:
+    """With as many decimals as a tick has; venues write it with zeros behind."""
+    exponent = instrument.price_tick.normalize().as_tuple().exponent
+    places = -exponent if isinstance(exponent, int) and exponent < 0 else 0
+    return f"{decimal_price(ticks, instrument):,.{places}f}" if ticks >= 0 else "-"
 
 
 def attachments(session: Session) -> list[dict[str, Any]]:

@@ -178,8 +178,13 @@ async def _assemble(
     )  # fmt: skip
     if options.max_events is not None:
         session.limit = max(0, options.max_events - session.events_before)
+    engine.on_failure = _tell_failure
     await opened.catch_up(recorder)
     return session
+
+
+def _tell_failure(name: str, error: Exception) -> None:
+    log.error("strategy failed", strategy=name, why=f"{type(error).__name__}: {error}", exc_info=error)
 
 
 def _prepare(session: Session, options: RunOptions, opened: Opened) -> None:

@@ -84,9 +84,23 @@ def _module_at(place: str) -> ModuleType:
         raise StrategyError(f"{place} cannot be imported: {type(error).__name__}: {error}") from error
 
 
+def _refuse_text_in_loop(cls: type[Any]) -> None:
+    """`print` in a compiled handler would wait for ever for a lock that the loop holds."""
+    if issubclass(cls, PythonStrategy):
+        return
+    for name, function in inspect.getmembers(cls, inspect.isfunction):
+        used = {"print", "open", "input"} & set(function.__code__.co_names)
+        if used and name != "__init__":
+            raise StrategyError(
+                f"{cls.__name__}.{name} calls {', '.join(sorted(used))}, which compiled code cannot do. While looking "
+                "for a mistake use `replay --interpreted` with a breakpoint, or extend PythonStrategy."
+            )
+
+
 def new_strategy(wanted: StrategySettings) -> Strategy | PythonStrategy:
     """An instance with its parameters; wrong ones are told with what the class takes."""
     cls = strategy_class(wanted.name)
+    _refuse_text_in_loop(cls)
     try:
         return cls(**wanted.parameters)  # type: ignore[no-any-return]
     except Exception as error:

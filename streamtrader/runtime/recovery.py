@@ -162,14 +162,16 @@ class Opened:
         self.is_closed = True
         reason = session.reason or "failed"
         await self.database.end_session(self.session_number, ended_ns=self.clock_ns(), reason=reason)
-        engine = session.engine
+        engine, tape = session.engine, Tape.open(self.directory.tape)
+        if tape.event_count != int(engine.state.clock[0].event_count):
+            return  # it failed with events in hand: like one that was killed, it has no end yet
         self.directory.update_manifest(
             ended={
                 "reason": reason,
-                "events": int(engine.state.clock[0].event_count),
+                "events": tape.event_count,
                 "outbox_rows": int(engine.outbox[0].written),
                 "state_sha256": engine.state_sha256(),
-                "data_sha256": Tape.open(self.directory.tape).data_sha256,
+                "data_sha256": tape.data_sha256,
             }
         )
 

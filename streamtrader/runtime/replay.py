@@ -107,6 +107,7 @@ def replay(
     instruments = shared_instruments(tapes)
     engine = engine_for(settings, instruments, interpreted=interpreted)
     result = ReplayResult(data_sha256=[tape.data_sha256 for tape in tapes])
+    engine.on_failure = lambda name, error: result.notes.append(f"{name} raised {type(error).__name__}: {error}")
     for tape in tapes:
         if tape.torn_bytes:
             result.notes.append(f"{tape.path}: {tape.torn_bytes} bytes of an interrupted write were left out")

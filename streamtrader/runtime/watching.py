@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from streamtrader.observers.logs import Logs
-    from streamtrader.runtime.figures import Tally
     from streamtrader.runtime.live import Session
+    from streamtrader.runtime.tally import Tally
     from streamtrader.storage.rows import Row
 
 NO_EVENT_WARNING_S = 10.0
@@ -50,18 +50,24 @@ async def watching(session: Session, tally: Tally, logs: Logs, console: Console 
                 is_chosen=settings.is_chosen("metrics.port"),
             )
             await stack.enter_async_context(session.monitor)
-            log.info("metrics served", url=session.monitor.url)
-        _tell_attachments(session)
         async with asyncio.TaskGroup() as looking:
             take = lambda: figures.screen_state(session, tally)  # noqa: E731 - passed on, named for the line's sake
             shown: Any = log_status(take) if console is None else show_live(take, console, logs.pipe)
             tasks = [looking.create_task(shown), looking.create_task(_warn_of_silence(session))]
+            await asyncio.sleep(0)  # a screen has taken its place now: what follows is for the log alone
+            if session.monitor is not None and session.monitor.port is not None:
+                log.info("metrics served", url=session.monitor.url)
+            _tell_attachments(session)
             try:
                 yield
             finally:
+                _tell_end(session)
                 for task in tasks:
                     task.cancel()
-        log.info("session ended", reason=session.reason, events=int(session.engine.state.clock[0].event_count))
+
+
+def _tell_end(session: Session) -> None:
+    log.info("session ended", reason=session.reason, events=int(session.engine.state.clock[0].event_count))
 
 
 def _tell_attachments(session: Session) -> None:

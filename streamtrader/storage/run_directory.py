@@ -45,7 +45,7 @@ class RunDirectory:
 
     @property
     def log(self) -> Path:
-        return self.path / "session.log"
+        return self.path / "log.jsonl"
 
     @property
     def manifest(self) -> Path:

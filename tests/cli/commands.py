@@ -103,8 +103,13 @@ def called(*arguments: object, code: int = 0) -> Outcome:
 
 
 def paper(market: Path | str, cwd: Path, *more: str, speed: str = "max", code: int = 0) -> Outcome:
-    """A whole paper session on a recorded market, without a metrics port."""
-    return streamtrader(*paper_arguments(market, *more, speed=speed), cwd=cwd, code=code)
+    """A whole paper session on a recorded market, in this process and without a metrics port."""
+    return called(*paper_arguments(market, "--set", f"run.root={cwd}/runs", *more, speed=speed), code=code)
+
+
+def resumed(run: Path, *more: str) -> Outcome:
+    """The run goes on, in this process, as fast as it goes."""
+    return called("run", "--paper", "--json", "--run", run, *more)
 
 
 def paper_arguments(market: Path | str, *more: str, speed: str = "max") -> list[str]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Outcome, called, end_all, lines_of, packed, paper
+from tests.cli.commands import Outcome, called, end_all, lines_of, packed, paper_arguments, streamtrader
 
 SHORT_LINES = 6_000  # half a minute of the market: trades, quotes and depth, and the snapshot in line 8
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, without the settings of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("STREAMTRADER__")]:
+        monkeypatch.delenv(name)
+    return tmp_path
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,4 +54,4 @@ def short_tape(short: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short_session(short: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """A folder, and the outcome of a paper session in it over the short market."""
     folder = tmp_path_factory.mktemp("session")
-    return folder, paper(short, folder)
+    return folder, streamtrader(*paper_arguments(short), cwd=folder)

@@ -15,8 +15,18 @@ import pytest
 from streamtrader.storage import tape_layout
 from streamtrader.storage.run_directory import RunDirectory
 from streamtrader.storage.tape import Tape, TapeWriter
-from tests.cli.commands import called, ended, lines_of, packed, paper, paper_arguments, parity, started, streamtrader
-from tests.cli.commands import wait_for  # isort: skip
+from tests.cli.commands import (
+    called,
+    ended,
+    environment,
+    lines_of,
+    packed,
+    paper,
+    paper_arguments,
+    parity,
+    started,
+    wait_for,
+)
 from tests.cli.test_crashes import the_run
 
 MISTAKES = """
@@ -33,12 +43,6 @@ limit_quote = nan
 [metrics]
 prot = 9
 """
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def names(folder: Path) -> set[str]:
@@ -101,21 +105,21 @@ def test_a_wrong_command_says_what_is_wrong_and_leaves_nothing(here, what):
 
 
 BROKEN = {
-    "a dictionary": ("self.x = {'a': trade.price}['a']", "own.py:8"),
-    "a name that is not there": ("broker.hold(self.nothing)", "self.nothing"),
-    "no method of the broker": ("broker.holdd(1.0)", "own.py:8: broker.holdd(1.0)"),
+    "Dictionary": ("self.x = {'a': trade.price}['a']", "Dictionary.py:8"),
+    "Missing": ("broker.hold(self.nothing)", "self.nothing"),
+    "Misspelt": ("broker.holdd(1.0)", "Misspelt.py:8: broker.holdd(1.0)"),
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
-def test_a_strategy_that_does_not_compile_is_told_by_its_line(here, short_tape, what):
-    line, text = BROKEN[what]
-    (here / "own.py").write_text(
-        "from streamtrader.strategies import Strategy\n\n\nclass Own(Strategy):\n    def __init__(self):\n"
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_strategy_that_does_not_compile_is_told_by_its_line(here, short_tape, name):
+    line, text = BROKEN[name]
+    (here / f"{name}.py").write_text(
+        f"from streamtrader.strategies import Strategy\n\n\nclass {name}(Strategy):\n    def __init__(self):\n"
         f"        self.x = 1.0\n    def on_trade(self, trade, broker):\n        {line}\n"
     )
 
-    refused = streamtrader("replay", short_tape, "--strategy", "own.py", cwd=here, code=4)
+    refused = called("replay", short_tape, "--strategy", f"{name}.py", code=4)
 
     assert text in refused.err
     assert "PythonStrategy" in refused.err
@@ -130,10 +134,6 @@ def test_a_constructor_that_refuses_is_told_in_its_own_words(here, short_tape):
     assert "x must be below zero. Own takes (x: float = 1.0)" in called(
         "replay", short_tape, "--strategy", f"{here}/own.py", code=4
     ).err  # fmt: skip
-
-
-def damaged(path, lines, at, line):
-    return packed(path, [*lines[:at], line, *lines[at:]])
 
 
 def test_hostile_lines_in_a_capture_are_counted_and_the_rest_is_traded(short, short_session, here):
@@ -204,7 +204,7 @@ def test_a_metrics_port_that_was_chosen_and_is_taken_is_an_error_but_the_usual_o
         port = taken.getsockname()[1]
         fixed = ("run", "--paper", "--market", short, "--speed", "max", "--max-events", "3000", "--json")
 
-        refused = streamtrader(*fixed, "--set", f"metrics.port={port}", cwd=here, code=4)
+        refused = called(*fixed, "--set", f"metrics.port={port}", code=4)
         assert f"port {port} on 127.0.0.1 is in use" in refused.err
         assert names(here) == set()
 
@@ -215,7 +215,7 @@ def test_a_metrics_port_that_was_chosen_and_is_taken_is_an_error_but_the_usual_o
             taken.listen()
         except OSError:
             pass  # somebody else has it: all the better
-        done = streamtrader(*fixed, cwd=here)
+        done = called(*fixed)
     assert "running without /metrics and /healthz" in done.err
 
 
@@ -259,9 +259,15 @@ def test_a_run_whose_instruments_are_others_is_not_continued(short, short_sessio
 
 
 def test_help_needs_no_engine():
-    code = "import sys; sys.argv=['streamtrader','--help']\nfrom streamtrader.cli.main import main\n" \
-           "try: main()\nexcept SystemExit: pass\nprint('numba' in sys.modules)"  # fmt: skip
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
+    lines = (
+        "import sys; sys.argv = ['streamtrader', '--help']",
+        "from streamtrader.cli.main import main",
+        "try: main()",
+        "except SystemExit: print('numba' in sys.modules)",
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True, env=environment()
+    )
 
     assert told.stdout.endswith("False\n")
     assert "replay" in told.stdout

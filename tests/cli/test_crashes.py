@@ -19,6 +19,7 @@ from tests.cli.commands import (
     paper,
     paper_arguments,
     parity,
+    resumed,
     rows_of,
     started,
     wait_for,
@@ -127,8 +128,7 @@ def test_a_finished_run_that_is_started_again_has_nothing_to_add(short_session, 
     first = paper(short, tmp_path)
     run = tmp_path / first.run
 
-    again = ended(started("run", "--paper", "--json", "--run", run, "--for", "1s", cwd=tmp_path))
+    again = resumed(run, "--for", "1s")
 
-    assert again.code == 0
     assert again.document["fills"] == first.document["fills"]
     assert parity(run)["difference_count"] == 0

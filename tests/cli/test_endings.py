@@ -9,15 +9,16 @@ import pytest
 
 from streamtrader.events import MORE
 from tests.cli.commands import (
+    called,
     counts_of,
     ended,
     events_of,
     paper,
     paper_arguments,
     parity,
+    resumed,
     rows_of,
     started,
-    streamtrader,
     wait_for,
 )
 from tests.cli.test_crashes import the_run
@@ -50,7 +51,7 @@ def test_ctrl_c_twice_ends_at_once_and_the_run_can_go_on(short, tmp_path):
 
     assert outcome.code in (130, 0)  # 0: it was quicker than the second signal
     assert time.monotonic() - begun_s < 5.0
-    again = streamtrader("run", "--paper", "--json", "--run", lock.parent, "--speed", "max", cwd=tmp_path)
+    again = resumed(lock.parent, "--speed", "max")
     assert again.document["reason"] == "market ended"
     assert parity(lock.parent)["difference_count"] == 0
 
@@ -93,7 +94,7 @@ def test_a_dry_run_decides_and_sends_nothing(short, tmp_path):
 def test_a_run_that_is_not_dry_does_not_become_so(short_session, tmp_path):
     folder, outcome = short_session
 
-    refused = streamtrader("run", "--paper", "--run", folder / outcome.run, "--dry-run", cwd=tmp_path, code=4)
+    refused = called("run", "--paper", "--run", folder / outcome.run, "--dry-run", code=4)
 
     assert "start a new run" in refused.err
 
@@ -106,12 +107,12 @@ def test_the_kill_switch_holds_over_a_restart_until_somebody_says_why_not(short,
     assert [row["rule"] for row in rows_of(run, "SELECT rule FROM halts")] == ["Drawdown"]
     asked = counts_of(run)["fills"]
 
-    still = streamtrader("run", "--paper", "--json", "--run", run, "--max-events", "18000", cwd=tmp_path)
+    still = resumed(run, "--max-events", "18000")
     assert still.document["halted_seats"] == 1
     assert still.log("the kill switch is still pulled; `--resume REASON` releases it")
     held = counts_of(run)["fills"]
 
-    freed = streamtrader("run", "--paper", "--json", "--run", run, "--resume", "looked at it", cwd=tmp_path)
+    freed = resumed(run, "--resume", "looked at it")
     assert counts_of(run)["fills"] > held >= asked
     commands = [(row["command"], row["reason"]) for row in rows_of(run, "SELECT * FROM commands")]
     assert commands == [("resume", "looked at it")]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from streamtrader.events import BookState, Kind
 from streamtrader.storage.tape import Tape
-from tests.cli.commands import called, events_of, streamtrader
+from tests.cli.commands import called, events_of
 
 
 def test_a_recorded_tape_is_the_imported_one_and_one_row_more(short, short_tape, tmp_path):
     """The rows differ in the states of the book alone: a socket that closes makes it stale, a file that ends does not."""
     out = tmp_path / "y.tape"
 
-    told = streamtrader("record", "--market", short, "--speed", "max", "--out", out, "--json", cwd=tmp_path).document
+    told = called("record", "--market", short, "--speed", "max", "--out", out, "--json").document
 
     recorded, imported = events_of(out), events_of(short_tape)
     assert told["events"] == len(recorded) == Tape.open(out).event_count
@@ -24,10 +24,10 @@ def test_a_recorded_tape_is_the_imported_one_and_one_row_more(short, short_tape,
     ).document["best_quote_agreement"]  # fmt: skip
 
 
-def test_a_recording_never_overwrites(short, short_tape, tmp_path):
+def test_a_recording_never_overwrites(short, short_tape):
     before = short_tape.read_bytes()
 
-    refused = streamtrader("record", "--market", short, "--out", short_tape, cwd=tmp_path, code=1)
+    refused = called("record", "--market", short, "--out", short_tape, code=1)
 
     assert "exists already" in refused.err
     assert short_tape.read_bytes() == before

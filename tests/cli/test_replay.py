@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from tests.cli.commands import called, events_of, paper, parity, rows_of, streamtrader
+from tests.cli.commands import called, events_of, paper, parity, resumed, rows_of
 
 COMPILED = """
     from streamtrader.indicators import Ema
@@ -68,7 +68,7 @@ def test_a_replay_tells_what_came_of_it_and_the_same_each_time(short_tape):
 def test_interpreted_ends_in_the_same_bytes(short, tmp_path):
     """A tape of some thousand events: uncompiled, each costs a hundred times as much."""
     tape = tmp_path / "small.tape"
-    streamtrader("record", "--market", short, "--speed", "max", "--max-events", "9000", "--out", tape, cwd=tmp_path)
+    called("record", "--market", short, "--speed", "max", "--max-events", "9000", "--out", tape)
     arguments = ("replay", tape, "--strategy", "EmaCross", "--set", "strategy.fast_span=2",
                  "--set", "strategy.slow_span=5", "--json")  # fmt: skip
 
@@ -92,7 +92,7 @@ def test_a_users_class_in_a_file_takes_its_parameters_from_the_command_line(shor
 def test_a_run_with_a_users_file_replays_without_a_difference(short, own, tmp_path, monkeypatch):
     """Also from another folder: the run remembers where the file is."""
     monkeypatch.chdir(own)
-    outcome = paper(short, own, "--strategy", "mine.py", "--max-events", "8000", "--set", f"run.root={tmp_path}/runs")
+    outcome = paper(short, tmp_path, "--strategy", "mine.py", "--max-events", "8000")
     monkeypatch.chdir(tmp_path)
 
     assert parity(outcome.run)["difference_count"] == 0
@@ -106,7 +106,7 @@ def test_a_plain_python_strategy_trades_in_run_replay_and_recovery_alike(short, 
     part = paper(short, tmp_path, *plain, "--max-events", "9000")
     run = tmp_path / part.run
 
-    whole = streamtrader("run", "--paper", "--json", "--run", run, cwd=tmp_path)
+    whole = resumed(run)
 
     assert 0 < part.document["fills"] < whole.document["fills"]
     assert whole.document["orders"] == replayed["orders"]

@@ -43,7 +43,7 @@ def told(spot, tmp_path_factory):
 
 
 def test_every_frame_is_consumed_and_orders_are_filled_also_in_parts(told, spot):
-    document, run, _ = told
+    document, _, _ = told
     lines = lines_of(spot)
 
     frames = sum(b'"stream"' in line for line in lines)

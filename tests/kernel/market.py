@@ -52,7 +52,9 @@ class Sketch:
             for side, sign in ((BID, -1), (ASK, 1))
         }
         bids, asks = (
-            sorted(((self.price(ticks), lots / 1000) for ticks, lots in self.books[side].items()), reverse=side == BID)
+            sorted(
+                ((self.price(ticks), lots / 1000) for ticks, lots in self.books[side].items()), reverse=side == BID
+            )
             for side in (BID, ASK)
         )
         self.script.book(bids, asks)

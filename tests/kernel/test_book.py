@@ -102,7 +102,7 @@ def test_the_compiled_book_has_the_same_bytes(changes):
     assert slow.tobytes() == fast.tobytes()
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(SPREAD_WIDE)
 def test_a_book_over_its_capacity_is_complete_inside_its_edge(changes):
     """64 places for up to 300 levels over 8,000 ticks. Bests move away only as far as levels are known."""

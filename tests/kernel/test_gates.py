@@ -259,7 +259,9 @@ def test_a_strategy_that_raises_stops_its_own_seat_only_and_says_so():
     for at in range(1, 9):
         script.at(at * 40).trade(100.5, 0.01, BUY).level(ASK, 101.0, 1.0)
 
-    outcome = run(script, lambda: Clumsy(3), Maker, lambda: planned((100, ORDER, BUY, 0.5)), terms=Terms(cash_quote=1e5))
+    outcome = run(
+        script, lambda: Clumsy(3), Maker, lambda: planned((100, ORDER, BUY, 0.5)), terms=Terms(cash_quote=1e5)
+    )
 
     (failed,) = outcome.rows(OutboxKind.FAILED)
     assert failed["code"] == Refusal.STRATEGY_FAILED

@@ -53,7 +53,7 @@ def whole(events):
 def test_the_made_up_markets_reach_what_matters():
     """Or else the properties below would prove little: all kinds of rows, partial fills, halts, and every event kind."""
     generator, kinds, events_seen, partial, flattened = np.random.default_rng(1), set(), set(), 0, 0
-    for _ in range(12):
+    for _ in range(8):
         walk = [
             (float(generator.choice(GAPS)), *map(int, (generator.integers(16), generator.integers(-4, 5))),
              int(generator.integers(1, 900)))
@@ -85,7 +85,7 @@ def test_ragged_batches_end_as_one_call_does(walk, cuts):
     assert states(reference) == states(ragged)
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(WALKS, CUTS)
 def test_a_crash_and_a_checkpoint_anywhere_change_nothing(walk, crashes):
     events = events_of(walk)
@@ -148,7 +148,9 @@ def test_headers_of_blocks_are_passed_over(walk, places):
     header["received_ns"] = 1 << 61  # whatever its other words are
 
     at = sorted({0, *(min(place, len(events)) for place in places)})
-    blocks = np.concatenate([part for pair in pairwise([*at, len(events)]) for part in (header, events[slice(*pair)])])
+    blocks = np.concatenate(
+        [part for pair in pairwise([*at, len(events)]) for part in (header, events[slice(*pair)])]
+    )
     tape = engine()
     tape_said = play(tape, blocks)
 

@@ -10,12 +10,12 @@ import pytest
 import structlog
 
 from streamtrader.config import load_settings
+from streamtrader.events import MORE, Kind
+from streamtrader.kernel.ring import Ring
 from streamtrader.runtime import watching as watching_module
 from streamtrader.runtime.limits import message_end
 from streamtrader.runtime.live import RunOptions, run_paper
 from streamtrader.runtime.parity import compare
-from streamtrader.kernel.ring import Ring
-from streamtrader.events import MORE, Kind
 from tests.venues.frames import NOW_NS, spot_trade
 
 
@@ -85,7 +85,7 @@ async def test_who_watches_is_bounded_and_a_silent_instrument_is_told_of(tmp_pat
     settings = settings_for(market, tmp_path, "exchange.speed=1", "metrics.is_enabled=false")
 
     from streamtrader.observers.logs import configure_logs
-    from streamtrader.runtime.figures import ACTIVITY_KEPT, Tally
+    from streamtrader.runtime.tally import ACTIVITY_KEPT, Tally
 
     tally = Tally()
     with configure_logs(level="info", style="json") as logs, structlog.testing.capture_logs() as said:

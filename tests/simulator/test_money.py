@@ -90,7 +90,9 @@ def ledger_of(outcome, seat=0):
         price, size = decimal_price(int(row["ticks"]), BTC), decimal_size(int(row["lots"]), BTC)
         side = "buy" if row["side"] == BUY else "sell"
         fee = str(float(row["fee"]))
-        ledger.apply(Fill.of(seat, int(row["sequence"]), int(row["at_ns"]), BTC.symbol, side, str(price), str(size), fee))
+        ledger.apply(
+            Fill.of(seat, int(row["sequence"]), int(row["at_ns"]), BTC.symbol, side, str(price), str(size), fee)
+        )
     return ledger
 
 

@@ -117,8 +117,8 @@ def _instrument(entry: _Symbol, market: Market) -> Instrument:
             symbol=entry.symbol,
             base=entry.baseAsset,
             quote=entry.quoteAsset,
-            price_tick=Decimal(price.tick),
-            size_lot=Decimal(lot.step),
+            price_tick=Decimal(price.tick).normalize(),  # 0.01000000 is 0.01
+            size_lot=Decimal(lot.step).normalize(),
             minimum_notional=notional,
             maker_fee_bps=market.maker_fee_bps,
             taker_fee_bps=market.taker_fee_bps,
