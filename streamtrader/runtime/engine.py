@@ -54,7 +54,9 @@ class Engine:
         self._rows: Array = outbox["rows"][0]
         self._outbox_words = outbox.view(np.uint8).data.cast("B").cast("q")
         self._handle = np.zeros(WORDS, np.int64) if entries is None else handle_of(state, outbox, calls)
-        self._advance, self._finish = entries or (self._advance_uncompiled, self._finish_uncompiled)
+        loop: tuple[Callable[..., int], Callable[..., int]]
+        loop = entries or (self._advance_uncompiled, self._finish_uncompiled)
+        self._advance, self._finish = loop
         self._clock = proxy_of(state.clock, 0)
         self._clock_words = memoryview(state.clock.view(np.uint8)).cast("B").cast("q")
         self._woken = memoryview(state.clock["woken"].view(np.uint8).reshape(-1)).cast("B")

@@ -260,7 +260,7 @@ class SimulatedVenue(Record):
                         self.move_up(order, float(market.before_lots), float(market.lots))
                 elif market.lots > 0 and self.reaches(order, market.ticks):
                     key = market.ticks * 2 + int64(event.side)
-                    self.fill(order, event.received_ns, self.claim(key, market.lots, order.lots))
+                    self.fill(order, market.event_ns, self.claim(key, market.lots, order.lots))
             if order.lots == 0:
                 self.remove(index)
             else:
@@ -278,7 +278,7 @@ class SimulatedVenue(Record):
                 order.traded_lots = 0.0
             if top[opposite] >= 0 and self.reaches(order, top[opposite]):
                 key = top[opposite] * 2 + opposite
-                self.fill(order, event.received_ns, self.claim(key, top_lots[opposite], order.lots))
+                self.fill(order, market.event_ns, self.claim(key, top_lots[opposite], order.lots))
             if order.lots == 0:
                 self.remove(index)
             else:
@@ -317,7 +317,7 @@ class SimulatedVenue(Record):
                         order.ahead_lots = 0.0
                 if lots > 0 and self.has_room():
                     left -= lots
-                    self.fill(order, event.received_ns, lots)
+                    self.fill(order, market.event_ns, lots)
                 elif lots > 0:
                     self.withheld_count += 1
             if order.lots == 0:
@@ -325,9 +325,9 @@ class SimulatedVenue(Record):
             else:
                 index += 1
 
-    def fill(self, order: Resting, received_ns: int, lots: int) -> None:
+    def fill(self, order: Resting, at_ns: int, lots: int) -> None:
         if lots > 0:
             order.lots -= lots
-            self.report(received_ns, FILLED_AS_MAKER, order.id, order.ticks, lots, order.lots, 0)
+            self.report(at_ns, FILLED_AS_MAKER, order.id, order.ticks, lots, order.lots, 0)
 
 

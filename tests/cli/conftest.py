@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Outcome, called, end_all, lines_of, packed, paper_arguments, streamtrader
+from tests.cli.commands import ROOT, Outcome, called, end_all, lines_of, packed, paper_arguments, streamtrader
 
 SHORT_LINES = 6_000  # half a minute of the market: trades, quotes and depth, and the snapshot in line 8
 
@@ -18,6 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("STREAMTRADER__")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the exchange is a process of its own, and finds us by this
     return tmp_path
 
 

@@ -100,7 +100,7 @@ def test_a_session_replays_without_a_difference(told):
 
     report = parity(run)
 
-    assert (report["difference_count"], report["notes"]) == (0, [])
+    assert (report["difference_count"], report["differences"]) == (0, [])
     assert report["state_sha256"] == document["state_sha256"]
     assert report["counts"]["fills"] == document["fills"]
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamtrader.events import EVENT, Kind
@@ -105,8 +105,13 @@ def test_a_crash_and_a_checkpoint_anywhere_change_nothing(walk, crashes):
     assert states(reference) == states(last)
 
 
+# A fill caused by an event whose clock was behind once overtook the acknowledgement, and the order was done too early.
+CLOCK_BEHIND = [(0, 0, 0, 1)] * 11 + [(0, 8, 0, 1), (10, 0, 0, 1), (10, 0, 0, 1), (-2, 8, 2, 10)]
+
+
 @settings(max_examples=25)
 @given(WALKS)
+@example(CLOCK_BEHIND)
 def test_the_uncompiled_loop_ends_in_the_same_bytes(walk):
     events = events_of(walk)
     reference, said = whole(events)
