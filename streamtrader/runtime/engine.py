@@ -52,6 +52,7 @@ class Engine:
         self.python_seats: dict[int, PythonStrategy] = {}
         self._events: Array | None = None
         self._rows: Array = outbox["rows"][0]
+        self._row_bytes = self._rows.view(np.uint8).reshape(-1).data.cast("B")
         self._outbox_words = outbox.view(np.uint8).data.cast("B").cast("q")
         self._handle = np.zeros(WORDS, np.int64) if entries is None else handle_of(state, outbox, calls)
         loop: tuple[Callable[..., int], Callable[..., int]]
@@ -135,10 +136,11 @@ class Engine:
                 f"{words[LOST]} outbox rows were lost: one event asked for more orders than the outbox holds"
             )
         words[DRAINED] = written
-        first, last = drained & (slots - 1), written & (slots - 1)
-        if first < last:
-            return self._rows[first:last].copy()
-        return np.concatenate((self._rows[first:], self._rows[:last]))
+        size = OUTBOX_ROW.itemsize
+        first, last = (drained & (slots - 1)) * size, (written & (slots - 1)) * size
+        rows = self._row_bytes
+        taken = bytes(rows[first:last]) if first < last else bytes(rows[first:]) + bytes(rows[:last])
+        return np.frombuffer(taken, OUTBOX_ROW)  # copying records as records takes eight times as long
 
     def arrays(self) -> dict[str, Array]:
         """All that is state, by name and in a fixed order."""
