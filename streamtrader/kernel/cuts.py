@@ -22,10 +22,15 @@ def settle_part(seat: Any, market: Any, outbox: Any, call: Any) -> int:
 def match_part(seat: Any, event: Any, market: Any) -> int:
     """What the event does at the seat's simulated venue, and when the seat hears of it."""
     seat.venue.match(event, market)
+    note_due(seat, market)
+    return 0
+
+
+def note_due(seat: Any, market: Any) -> None:
+    """After anything that the venue did: does it still need the market's events, and what comes next, when?"""
     seat.set_busy(market, seat.venue.is_busy())
     seat.due_ns = seat.next_ns()
     market.due_ns = min(market.due_ns, seat.due_ns)
-    return 0
 
 
 def settle(seat: Any, market: Any, outbox: Any, call: Any) -> None:

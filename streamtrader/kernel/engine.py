@@ -24,7 +24,7 @@ from streamtrader.events import MORE, Command, Event, Kind, TapeEvent
 from streamtrader.kernel.calls import array_from, call_at
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.compiler import compiled_as, inlined
-from streamtrader.kernel.cuts import match, settle
+from streamtrader.kernel.cuts import match, note_due, settle
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import Outbox, OutboxKind
@@ -142,12 +142,6 @@ def take_turn(seat: Seat, market: Market, outbox: Outbox, call: Any, event: Even
             outbox.put(FAILED, seat.index, market.now_ns, 0, 0, STRATEGY_FAILED, 0, 0, 0, 0.0)
     if seat.has_target or seat.intent_count > 0:
         settle(seat, market, outbox, call)
-
-
-def note_due(seat: Seat, market: Market) -> None:
-    seat.set_busy(market, seat.venue.is_busy())
-    seat.due_ns = seat.next_ns()
-    market.due_ns = min(market.due_ns, seat.due_ns)
 
 
 def deliver_all(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:

@@ -30,7 +30,6 @@ from streamtrader.runtime.limits import message_end
 from streamtrader.runtime.recorder import Recorder
 from streamtrader.runtime.recovery import Opened, open_run
 from streamtrader.runtime.setup import LINKS, Feed, open_feed
-from streamtrader.units import NS_PER_S
 from streamtrader.venues.connection import Connection
 
 if TYPE_CHECKING:
@@ -110,9 +109,6 @@ class Session:
         now_ns = max(int(self.engine.state.clock[0].now_ns), 0)
         self.ring.write(Kind.COMMAND, 0, 0, 0, 0, now_ns, float(command))
         self.on_events()
-
-
-Watch = "Callable[[Session], contextlib.AbstractAsyncContextManager[None]]"
 
 
 async def run_paper(settings: Settings, options: RunOptions, watch: Any, stage: Callable[[str], None]) -> Session:
@@ -275,7 +271,3 @@ async def _play_the_rest(session: Session) -> None:
     session.on_events()
     if int(session.engine.outbox[0].lost):
         raise EngineStopped("the outbox lost rows; the session cannot be trusted beyond this point")
-
-
-def event_time_s(session: Session) -> float:
-    return float(session.engine.state.clock[0].now_ns) / NS_PER_S

@@ -16,7 +16,6 @@ import numpy as np
 
 from streamtrader.errors import ConfigError
 from streamtrader.kernel.orders import Refusal
-from streamtrader.kernel.outbox import OutboxKind
 from streamtrader.runtime.assembly import assemble
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.loading import class_sources, loop_sources, placements_of, terms_of
@@ -192,7 +191,3 @@ def seat_summary(engine: Engine, at: int, cash_quote: float) -> dict[str, Any]:
         "refused": int(seat.refused_count),
         "halted": int(seat.halted),
     }
-
-
-def count_of(rows: np.ndarray[Any, Any], kind: OutboxKind) -> int:
-    return int((rows["kind"] == kind).sum())
