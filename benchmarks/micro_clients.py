@@ -13,8 +13,9 @@ import statistics
 import sys
 from typing import Any, NamedTuple
 
-from benchmarks.peers.live_client import LIBRARIES, serving
+from benchmarks.peers.live_client import LIBRARIES
 from benchmarks.results import busy_share, emit, run_script
+from streamtrader.bench.serving import serving
 
 FLOOD_COUNTS = {"trade": 100_000, "book": 100_000, "depth10": 20_000, "depth20": 15_000}
 DECODERS = ("none", "orjson", "msgspec_floats", "msgspec_ring", "scanner")

@@ -6,7 +6,8 @@ import argparse
 
 from benchmarks.results import emit
 from streamtrader.bench.frames import KINDS
-from streamtrader.bench.live import over_loopback, serving
+from streamtrader.bench.live import over_loopback
+from streamtrader.bench.serving import serving
 
 
 def main() -> None:

@@ -193,18 +193,22 @@ def by_scanner(sink: Sink) -> Handler:
     events = np.zeros(slots, EVENT)
     words = memoryview(events.view(np.int64))
     stride = EVENT_BYTES // 8
-    header = np.zeros(scan.HEADER_WORDS, np.int64)
+    header, lengths = np.zeros(scan.HEADER_WORDS, np.int64), np.zeros(1, np.int64)
+    places = np.full((1, 2), -1)  # no book is expected to follow: depth is written and left to the caller
     table = scan.table_of(["BTCUSDT"])
     scanner = scan.compiled_scanner(cache=True)
     scratch = np.zeros(FRAME_BYTES_MAX, np.uint8)
-    view = memoryview(scratch)
+    view, words_of_header = memoryview(scratch), memoryview(header)
     written = 0
 
     def handle(frame: Any) -> None:
         nonlocal written
         length = len(frame)
         view[:length] = frame
-        rows = scanner(scratch, length, events, written, slots, 0, table, header)
+        lengths[0] = length
+        words_of_header[scan.DONE] = words_of_header[scan.AT] = 0
+        words_of_header[scan.SEQUENCE], words_of_header[scan.END] = written, written + slots
+        rows = scanner(scratch, lengths, 1, events, 0, table, places, header)
         if rows == scan.HANDED_OVER:
             raise ValueError(f"the scanner does not know this frame: {bytes(frame)[:120]!r}")
         sink.stamped(words[(written & (slots - 1)) * stride + 1])

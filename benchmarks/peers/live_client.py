@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import importlib.metadata
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from benchmarks.peers.decoders import DECODERS, Handler, Sink, handler_of
-from benchmarks.results import ROOT, emit, pinned
+from benchmarks.results import emit
 from streamtrader.bench.frames import KINDS
+from streamtrader.bench.serving import serving
 
 LIBRARIES = ("picows", "websockets", "aiohttp")
 WARM_SHARE = 20  # the first twentieth of the latencies is left out
@@ -66,7 +62,7 @@ async def by_picows(url: str, handle: Handler, clock: Clock, count: int, *, as_b
                 clock.stop()
                 transport.disconnect()
 
-    transport, _ = await ws_connect(Listener, url)
+    transport, _ = await ws_connect(Listener, url, websocket_handshake_timeout=None)
     await transport.wait_disconnected()
 
 
@@ -109,16 +105,6 @@ async def play(url: str, options: argparse.Namespace, handle: Handler, clock: Cl
             tasks.create_task(spin(clock))
         await client(url, handle, clock, options.count, as_bytes=options.decoder == "json")
         clock.stop()
-
-
-@contextlib.contextmanager
-def serving(cpu: int = 1) -> Iterator[int]:
-    """A server of our own for as long as the block lasts; its port."""
-    command = pinned([sys.executable, "-m", "streamtrader.bench.server"], cpu)
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-        assert server.stdin is not None and server.stdout is not None
-        yield json.loads(server.stdout.readline())["port"]
-        server.stdin.close()
 
 
 def loop_factory(name: str) -> Any:

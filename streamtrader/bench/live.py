@@ -10,22 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import os
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import streamtrader
 from streamtrader.bench.frames import STAMP_BASE_NS, heads, message
 from streamtrader.bench.replay import INSTRUMENT, engine_for
+from streamtrader.bench.serving import serving
 from streamtrader.events import ASK, BID, MORE, TOP, Kind
 from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.engine import Engine
@@ -71,7 +63,8 @@ class Turns:
             if self.engine.has_news:
                 self.said += len(self.engine.drain())
         self.last_s = time.perf_counter()
-        self.first_s = self.first_s or self.last_s
+        if not self.first_s and ring.events[(last - 1) & ring.mask]["received_ns"] >= STAMP_BASE_NS:
+            self.first_s = self.last_s  # the first that the server sent; what synchronises the book is older
         done_ns = STAMP_BASE_NS + time.monotonic_ns()
         for part in ring.slices(first, last):
             self.latency_ns.append(done_ns - part["received_ns"])
@@ -121,21 +114,6 @@ def in_process(kind: str, count: int) -> dict[str, Any]:
     return percentiles(taken_ns) | {"frames": count, "lost": lost, "orders": int(seat.order_count)}
 
 
-@contextmanager
-def serving(cpu: int = 1) -> Iterator[int]:
-    """A server of our own for as long as the block lasts; its port."""
-    command = [sys.executable, "-m", "streamtrader.bench.server"]
-    taskset = shutil.which("taskset")
-    if taskset is not None and (os.cpu_count() or 1) > cpu:
-        command = [taskset, "-c", str(cpu), *command]
-    place = Path(streamtrader.__file__).parents[1]
-    with subprocess.Popen(command, cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        yield json.loads(server.stdout.readline())["port"]
-        server.stdin.close()
-
-
 async def _connect(connection: Connection, *, is_spinning: bool) -> None:
     async with asyncio.TaskGroup() as tasks:
         spinning = tasks.create_task(_spin()) if is_spinning else None
@@ -149,7 +127,9 @@ async def _spin() -> None:
         await asyncio.sleep(0)
 
 
-def over_loopback(port: int, kind: str, mode: str, count: int, *extra: int, is_spinning: bool = False) -> dict[str, Any]:
+def over_loopback(
+    port: int, kind: str, mode: str, count: int, *extra: int, is_spinning: bool = False
+) -> dict[str, Any]:
     """The whole way: socket, connection, adapter, ring, engine. Every frame must arrive."""
     turns = turns_for(kind)
     venue = Loopback(

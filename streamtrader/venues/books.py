@@ -38,6 +38,8 @@ MESSAGES_KEPT = 1_000  # 100 s of a 100 ms stream
 ROWS_KEPT = 16_384
 REPEATED_RUN = 100  # so many messages from the past in a row are no repetition any more
 
+NEWEST, EXPECTED = 0, 1  # words of a book's place: its last update, and the same while the next must follow it, or -1
+
 Levels = Sequence[tuple[float, float]]
 Rows = np.ndarray[Any, np.dtype[Any]]
 
@@ -51,21 +53,31 @@ class Kept(NamedTuple):
 
 
 class BookSync:
-    """The state of one symbol's book as its venue sends it."""
+    """The state of one symbol's book as its venue sends it.
 
-    __slots__ = ("counters", "instrument", "is_asked", "is_first", "is_wanted", "kept", "last", "repeated", "rows_kept", "state")  # fmt: skip
+    `place` is its two words of memory, which a compiled scanner may share: it commits by itself the message that
+    follows, and moves both words; every other message comes here.
+    """
 
-    def __init__(self, instrument: int, counters: Counters) -> None:
+    __slots__ = ("counters", "instrument", "is_asked", "is_first", "is_wanted", "kept", "place", "repeated", "repeated_at", "rows_kept", "state")  # fmt: skip
+
+    def __init__(self, instrument: int, counters: Counters, place: memoryview[int] | None = None) -> None:
         self.instrument = instrument
         self.counters = counters
         self.state = BookState.STALE
-        self.last = 0
+        self.place = np.zeros(2, np.int64).data if place is None else place
+        self.place[EXPECTED] = -1
         self.is_first = False  # the next message is the first one after a snapshot
         self.is_wanted = False
         self.is_asked = False
-        self.repeated = 0
+        self.repeated = self.repeated_at = 0
         self.kept: list[Kept] = []
         self.rows_kept = 0
+
+    @property
+    def last(self) -> int:
+        """The newest update that the book holds."""
+        return self.place[NEWEST]
 
     def connect(self, received_ns: int, ring: Ring) -> None:
         """Start anew. A `received_ns` of 0 means that the market's clock is not known yet: nothing is written."""
@@ -85,7 +97,7 @@ class BookSync:
         """Decide about a message whose `rows` lie behind the end of the ring, written but not committed."""
         if self.state == BookState.LIVE:
             if after == self.last or (self.is_first and after <= self.last < last):
-                self.last, self.is_first, self.repeated = last, False, 0
+                self._follow(last)
                 ring.written += rows
                 self.counters.levels += rows
                 return
@@ -120,9 +132,10 @@ class BookSync:
         self.counters.clears += 1
         self.counters.snapshots += 1
         self.counters.levels += len(bids) + len(asks) + sum(len(message.rows) for message in newer)
-        self.last, self.is_first, self.repeated = newer[-1].last if newer else update, not newer, 0
+        self.place[NEWEST] = newer[-1].last if newer else update
         self._forget()
         self.become(BookState.LIVE, received_ns, ring)
+        self._follow(self.last, is_first=not newer)
 
     def refuse(self) -> None:
         """The snapshot asked for did not come: it is wanted again, unless the link is gone."""
@@ -131,10 +144,16 @@ class BookSync:
 
     def become(self, state: BookState, received_ns: int, ring: Ring) -> None:
         self.state = state
+        self.place[EXPECTED] = -1
         if received_ns == 0:
             return
         self.counters.links += 1
         ring.write(Kind.LINK, self.instrument, 0, 0, 0, received_ns, float(state), id=self.last)
+
+    def _follow(self, last: int, *, is_first: bool = False) -> None:
+        """The book holds everything up to `last`; what the first message after a snapshot may be is for `offer`."""
+        self.place[NEWEST], self.place[EXPECTED] = last, -1 if is_first else last
+        self.is_first, self.repeated = is_first, 0
 
     def _lose_sequence(self, received_ns: int, ring: Ring) -> None:
         self.counters.gaps += 1
@@ -146,6 +165,8 @@ class BookSync:
 
     def _is_repeated(self, last: int, newest: int) -> bool:
         """Whether a message tells nothing new, rather than that the venue counts anew."""
+        if newest != self.repeated_at:  # something new came between
+            self.repeated, self.repeated_at = 0, newest
         if last > newest or last < newest // 2 or self.repeated >= REPEATED_RUN:
             return False
         self.repeated += 1

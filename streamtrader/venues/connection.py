@@ -84,12 +84,11 @@ class Connection:
         self._fetcher.is_delayed = lambda: bool(self._backlog)
         self._link: Link | None = None
         self._backlog: deque[tuple[bytes, int, bool]] = deque()  # frame or ping, its clock, whether it is a ping
-        self._is_new_read = True
         self._is_paused = False
         self._is_playing = False
         self._failure: BaseException | None = None
         self._received_ns = 0
-        self._end = 0  # the ring has room up to here, for all we know
+        self._loop_time: Callable[[], float] = lambda: 0.0
         self._alive_s = 0.0
 
     @property
@@ -192,18 +191,29 @@ class Connection:
         self._link = link
         self._counters.connects += 1
         self._counters.state = "open"
-        self._alive_s = asyncio.get_running_loop().time()
-        self._is_new_read = True
+        self._loop_time = asyncio.get_running_loop().time
+        self._alive_s = self._loop_time()
         self.venue.connected(self._clock_ns(), self.ring)
         self._play()
 
-    def on_frame(self, frame: bytes) -> None:
-        if self._is_new_read:
-            self._is_new_read = False
-            if not self.venue.is_stamped:
+    def on_read(self, frames: list[bytes]) -> None:
+        counters, ring, venue = self._counters, self.ring, self.venue
+        counters.reads += 1
+        self._alive_s = self._loop_time()
+        if frames:
+            if not venue.is_stamped:
                 self._received_ns = max(time.time_ns(), self._received_ns)
-        self._counters.received_bytes += len(frame)
-        if self._backlog or (self._end - self.ring.written <= len(frame) + ROWS_A_BOOK and not self._has_room(frame)):
+            size = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
+            counters.received_bytes += size
+            if not self._backlog and ring.free > size + ROWS_A_BOOK * len(frames):
+                venue.decode_read(frames, self._received_ns, ring)  # a row takes several bytes: there is room
+            else:
+                for frame in frames:
+                    self._take(frame)
+        self._play()
+
+    def _take(self, frame: bytes) -> None:
+        if self._backlog or not self._has_room(frame):
             self._delay(frame, is_ping=False)
         else:
             self.venue.decode(frame, self._received_ns, self.ring)
@@ -213,12 +223,6 @@ class Connection:
             self._delay(payload, is_ping=True)
         elif self._link is not None:
             self._link.pong(payload)
-
-    def on_read_end(self) -> None:
-        self._is_new_read = True
-        self._counters.reads += 1
-        self._alive_s = asyncio.get_running_loop().time()
-        self._play()
 
     # Room and order.
 
@@ -231,7 +235,7 @@ class Connection:
             self._play()
         if self._is_paused and not self._backlog:
             self._is_paused = False
-            self._alive_s = asyncio.get_running_loop().time()
+            self._alive_s = self._loop_time()
             self._link.resume()
 
     def _has_room(self, frame: bytes) -> bool:
@@ -239,7 +243,6 @@ class Connection:
         needed = self.venue.rows_of_frame(frame)
         if self.ring.free < needed and not self._is_playing:
             self._play()
-        self._end = self.ring.written + self.ring.free
         return self.ring.free >= needed
 
     def _delay(self, frame: bytes, *, is_ping: bool) -> None:

@@ -1,6 +1,6 @@
 """One websocket behind a small seam: picows by default, the `websockets` library as fallback and as second opinion.
 
-A link hands frames to its handler the moment they are read and says when a read is over. It answers no ping by
+A link hands the frames of a read to its handler the moment the read is over. It answers no ping by
 itself: the handler does, in order with the frames, because a venue may take the answer as proof that everything
 before it was handled. (The fallback library answers pings before its reader has seen the frames before them.)
 """
@@ -23,6 +23,10 @@ from streamtrader.errors import LinkLost
 
 LOST = 1006  # the code of a connection that ended without a close frame
 CLOSE_S = 2.0
+TEXT = WSMsgType.TEXT  # looked up once: this is the hot path
+FRAMES_A_TURN = (
+    32  # of a flood: enough to share the cost of a turn, few enough that the first does not wait for the last
+)
 REFUSALS = {
     403: "the venue's firewall refuses this address",
     418: "the venue has banned this address for a while",
@@ -58,15 +62,14 @@ class Link(Protocol):
 
 
 class Handler(Protocol):
-    """What a link calls, synchronously and in this order: `on_open`, then frames, pings and ends of reads."""
+    """What a link calls, synchronously: `on_open`, then reads and pings in the order in which they came."""
 
     def on_open(self, link: Link) -> None: ...
 
-    def on_frame(self, frame: bytes) -> None: ...
+    def on_read(self, frames: list[bytes]) -> None:
+        """A read is over, comes to a ping, or has brought `FRAMES_A_TURN` messages: what is new, maybe nothing."""
 
     def on_ping(self, payload: bytes) -> None: ...
-
-    def on_read_end(self) -> None: ...
 
 
 Opener = Callable[[str, Handler, int], Awaitable[Link]]
@@ -88,6 +91,7 @@ class _Listener(WSListener):
     def __init__(self, handler: Handler, frame_bytes_most: int) -> None:
         self._handler = handler
         self._frame_bytes_most = frame_bytes_most
+        self._frames: list[bytes] = []
         self._parts: list[bytes] = []
         self._part_bytes = 0
         self.link: PicowsLink | None = None
@@ -98,9 +102,15 @@ class _Listener(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.TEXT and frame.fin:
-            self._handler.on_frame(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.PING:
+        if kind is TEXT and frame.fin:
+            frames = self._frames
+            frames.append(frame.get_payload_as_bytes())
+            if frame.last_in_buffer or len(frames) >= FRAMES_A_TURN:
+                self._frames = []
+                self._handler.on_read(frames)
+            return
+        if kind == WSMsgType.PING:
+            self._hand_over()
             self._handler.on_ping(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
@@ -108,7 +118,11 @@ class _Listener(WSListener):
         elif kind != WSMsgType.PONG:
             self._join(transport, frame)
         if frame.last_in_buffer:
-            self._handler.on_read_end()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        frames, self._frames = self._frames, []
+        self._handler.on_read(frames)
 
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
         """A message in several frames, or a binary one."""
@@ -118,7 +132,7 @@ class _Listener(WSListener):
             transport.send_close(WSCloseCode.MESSAGE_TOO_BIG)
             transport.disconnect(graceful=False)
         elif frame.fin:
-            self._handler.on_frame(b"".join(self._parts))
+            self._frames.append(b"".join(self._parts))
             self._parts, self._part_bytes = [], 0
 
 
@@ -229,7 +243,7 @@ class _Attentive(websockets.asyncio.client.ClientConnection):
     def process_event(self, event: Any) -> None:
         is_ping = isinstance(event, websockets.frames.Frame) and event.opcode is websockets.frames.Opcode.PING
         if is_ping and self.handler is not None:
-            self.handler.on_read_end()
+            self.handler.on_read([])
         super().process_event(event)
 
 
@@ -270,8 +284,7 @@ class WebsocketsLink:
         try:
             while True:
                 await self._may_read.wait()
-                self._handler.on_frame(await self._connection.recv(decode=False))
-                self._handler.on_read_end()
+                self._handler.on_read([await self._connection.recv(decode=False)])
         except websockets.exceptions.ConnectionClosed as error:
             received = error.rcvd
             return Ending(received.code, received.reason) if received else Ending(LOST, "")

@@ -118,6 +118,11 @@ class Venue(abc.ABC):
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         """Write the events of one frame. Never raises, whatever the frame holds."""
 
+    def decode_read(self, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
+        """Write the events of all frames of one read. The ring has room for as many rows as they have bytes."""
+        for frame in frames:
+            self.decode(frame, received_ns, ring)
+
     @abc.abstractmethod
     def requests(self) -> list[SnapshotRequest]:
         """Take the requests that are wanted now; each is under way until it is answered."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamtrader.events import EVENT
 from streamtrader.kernel.ring import Ring
@@ -145,12 +149,13 @@ def test_a_table_finds_every_symbol_and_no_other():
     symbols = [f"{letter}{number}USDT" for letter in "ABCDEFGHIJ" for number in range(100)]
     venue = Binance([frames.instrument(symbol) for symbol in symbols], scanner=None, channels=("trade",))
     table, events = scan.table_of(symbols), np.zeros(2, EVENT)
-    header = np.zeros(scan.HEADER_WORDS, np.int64)
+    header, places = np.zeros(scan.HEADER_WORDS, np.int64), np.zeros((len(symbols), 2), np.int64)
 
     for index, symbol in enumerate(symbols):
         frame = frames.spot_trade().replace(b"btcusdt", symbol.lower().encode()).replace(b"BTCUSDT", symbol.encode())
-        data = np.frombuffer(frame, np.uint8)
-        code = frames.compiled_scanner()(data, len(frame), events, 0, 2, 5, table, header)
+        header[scan.DONE], header[scan.AT], header[scan.SEQUENCE], header[scan.END] = 0, 0, 0, 2
+        data, lengths = np.frombuffer(frame, np.uint8), np.array([len(frame)])
+        code = frames.compiled_scanner()(data, lengths, 1, events, 5, table, places, header)
         assert (code, int(events["instrument"][0])) == (scan.COMMITTED, index)
 
     assert len(venue.instruments) == len(symbols)
@@ -173,3 +178,31 @@ def test_both_paths_write_the_same_bytes_for_every_frame_of_the_captures(shared_
         written.append(ring.events[: ring.written].tobytes())
 
     assert written[0] == written[1]
+
+
+READS = [
+    frames.spot_trade(1), frames.spot_depth(11, 15, (("100.5", "1.0"),)), b"", b"{not json", frames.spot_quote(),
+    frames.spot_depth(16, 18, (), (("101.5", "2.0"), ("102.5", "0"))), frames.spot_trade(2).replace(b"100.50", b"NaN"),
+    frames.spot_depth(17, 18, (("99.5", "1.0"),)), frames.spot_depth(19, 20), frames.spot_trade(3),
+    frames.spot_depth(25, 26, (("98.5", "1.0"),)), frames.spot_trade(4),
+]  # fmt: skip
+
+
+@given(cuts=st.sets(st.integers(1, len(READS) - 1)), is_fast=st.booleans())
+def test_however_a_flood_is_cut_into_reads_the_ring_holds_the_same(cuts, is_fast):
+    expected = adapter(is_fast=False)
+    actual = adapter(is_fast=is_fast)
+    for venue, ring in (expected, actual):
+        frames.go_live(venue, ring, 10)
+
+    for frame in READS:
+        expected[0].decode(frame, 7, expected[1])
+    edges = [0, *sorted(cuts), len(READS)]
+    for start, stop in itertools.pairwise(edges):
+        actual[0].decode_read(READS[start:stop], 7, actual[1])
+
+    assert actual[1].written == expected[1].written
+    assert actual[1].events.tobytes() == expected[1].events.tobytes()
+    counted, wanted = actual[0].counters, expected[0].counters
+    assert (counted.levels, counted.gaps, counted.repeated) == (wanted.levels, wanted.gaps, wanted.repeated) == (6, 1, 1)
+    assert (counted.frames, counted.rejected) == (wanted.frames, wanted.rejected) == (len(READS), 3)

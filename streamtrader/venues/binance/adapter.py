@@ -13,7 +13,7 @@ from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.binance import messages, scan
 from streamtrader.venues.binance.markets import CHANNELS, SPOT, Market
-from streamtrader.venues.binance.scan import COMMITTED, HANDED_OVER, ROW_BYTES_MIN, Scanner
+from streamtrader.venues.binance.scan import HANDED_OVER, ROW_BYTES_MIN, Scanner
 from streamtrader.venues.books import BookSync
 from streamtrader.venues.venue import Counters, Endpoints, Limits, SnapshotRequest, Venue
 
@@ -21,9 +21,9 @@ SPARE_ROWS = 4  # a frame may also change the state of its book
 PATH_BYTES_MOST = 4_000  # longer lists of streams are sent as messages: servers refuse long request lines
 STREAMS_A_MESSAGE = 200
 LEVELS_ASKED = 1_000
-TEXT_BYTES = 1 << 16  # of the frame that is being scanned; the few longer ones get an array of their own
+FRAMES_A_CALL = 64  # of the scanner
 
-_array_of, BYTE, LIVE = np.frombuffer, np.dtype(np.uint8), BookState.LIVE  # looked up once: this is the hot path
+_array_of, BYTE = np.frombuffer, np.dtype(np.uint8)  # looked up once: this is the hot path
 
 
 class Binance(Venue):
@@ -54,22 +54,23 @@ class Binance(Venue):
         symbols = [instrument.symbol for instrument in self.instruments]
         self._index = {symbol.lower(): index for index, symbol in enumerate(symbols)}
         self._counters = Counters()
-        self._books = [BookSync(index, self._counters) for index in range(len(symbols))]
+        self._places = np.zeros((len(symbols), 2), np.int64)
+        self._books = [BookSync(index, self._counters, place.data) for index, place in enumerate(self._places)]
         self._has_depth = any(channel.startswith("depth") for channel in self.channels)
         self._scanner = scanner
         self._table = scan.table_of(symbols)
         self._header = np.zeros(scan.HEADER_WORDS, np.int64)
         self._words = self._header.data
-        self._text = np.zeros(TEXT_BYTES, np.uint8)
-        self._text_bytes = self._text.data
+        self._lengths = np.zeros(FRAMES_A_CALL, np.int64)
         self._message = self._words[: scan.RECEIVED + 1]
-        self._ring: Ring | None = None
-        self._end = 0  # the ring has room up to here, for all we know
+        self._end = 0  # the ring has room up to here
 
     @property
     def counters(self) -> Counters:
         counters, words = self._counters, self._words
         counters.trades, counters.quotes, counters.frames = words[scan.TRADES], words[scan.QUOTES], words[scan.FRAMES]
+        counters.levels += words[scan.LEVELS]  # the others are counted in the book
+        words[scan.LEVELS] = 0
         return counters
 
     def book_state(self, instrument: int) -> BookState:
@@ -112,35 +113,44 @@ class Binance(Venue):
         return body.count(b"[") + SPARE_ROWS + self._books[request.instrument].rows_kept
 
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
-        written, length = ring.written, len(frame)
-        if self._end - written <= length + SPARE_ROWS or ring is not self._ring:  # a row takes several bytes
-            self._ring, self._end = ring, written + ring.free
-        code = HANDED_OVER
-        if self._scanner is not None and length > 0:
+        self._scan([frame], received_ns, ring)
+
+    def decode_read(self, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
+        for start in range(0, len(frames), FRAMES_A_CALL):
+            self._scan(frames[start : start + FRAMES_A_CALL], received_ns, ring)
+
+    def _scan(self, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
+        """In one call, as far as the scanner knows them; what it does not is taken one by one."""
+        count = len(frames)
+        text = frames[0] if count == 1 else b"".join(frames)
+        self._end = ring.written + ring.free
+        if self._scanner is None or not text:
+            for frame in frames:
+                self._words[scan.FRAMES] += 1
+                self._hand_over(frame, received_ns, ring)
+            return
+        words, lengths = self._words, self._lengths
+        if count == 1:
+            lengths[0] = len(text)
+        else:
+            lengths[:count] = [len(frame) for frame in frames]
+        words[scan.DONE], words[scan.AT], words[scan.END] = 0, 0, self._end
+        scanned, clock_ns = _array_of(text, BYTE), 0 if self.is_stamped else received_ns
+        while True:
+            words[scan.SEQUENCE] = ring.written
             code = self._scanner(
-                _array_of(frame, BYTE), length, ring.events, written, self._end - written,
-                0 if self.is_stamped else received_ns, self._table, self._header,
-            )  # fmt: skip
-        else:
-            self._words[scan.FRAMES] += 1
-        if code == COMMITTED:
-            ring.written = written + 1
-        elif code == HANDED_OVER:
-            self._counters.handed_over += 1
-            try:
-                self._decode_slowly(frame, received_ns, ring)
-            except BadMessage as error:
-                self._counters.rejected += 1
-                self._counters.last_error = str(error)[:200]
-        else:
-            instrument, after, last, clock_ns = self._message.tolist()
-            book = self._books[instrument]
-            if after == book.last and book.state is LIVE:
-                book.last, book.is_first, book.repeated = last, False, 0
-                self._counters.levels += code - scan.DEPTH
-                ring.written = written + code - scan.DEPTH
+                scanned, lengths, count, ring.events, clock_ns, self._table, self._places, self._header
+            )
+            ring.written = words[scan.SEQUENCE]
+            done = words[scan.DONE]
+            if done == count:
+                return
+            if code == HANDED_OVER:
+                self._hand_over(frames[done], received_ns, ring)
             else:
-                book.offer(after, last, code - scan.DEPTH, clock_ns, ring)
+                instrument, after, last, stamped_ns = self._message.tolist()
+                self._books[instrument].offer(after, last, code - scan.DEPTH, stamped_ns, ring)
+            words[scan.DONE], words[scan.AT] = done + 1, words[scan.AT] + len(frames[done])
 
     def requests(self) -> list[SnapshotRequest]:
         wanted = [book for book in self._books if book.is_wanted and not book.is_asked]
@@ -171,6 +181,14 @@ class Binance(Venue):
         symbol = self.instruments[instrument].symbol
         path = self.market.depth_path(symbol, LEVELS_ASKED)
         return SnapshotRequest(instrument, symbol, path, self.market.snapshot_weight)
+
+    def _hand_over(self, frame: bytes, received_ns: int, ring: Ring) -> None:
+        self._counters.handed_over += 1
+        try:
+            self._decode_slowly(frame, received_ns, ring)
+        except BadMessage as error:
+            self._counters.rejected += 1
+            self._counters.last_error = str(error)[:200]
 
     def _decode_slowly(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         envelope = messages.envelope_of(frame)

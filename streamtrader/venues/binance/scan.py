@@ -19,6 +19,7 @@ import numpy as np
 from streamtrader.events import ASK, BID, EVENT, MORE, Kind
 from streamtrader.kernel.record import Record, boxed
 from streamtrader.units import ABSURD
+from streamtrader.venues.books import EXPECTED, NEWEST
 from streamtrader.venues.tokens import (
     STAMP_BYTES,
     above_zero,
@@ -32,9 +33,10 @@ from streamtrader.venues.tokens import (
 
 HANDED_OVER, COMMITTED, DEPTH = 0, 1, 2  # what `scan` answers; a depth message of n rows answers DEPTH + n
 
-# What `scan` leaves in the header: of a depth message, then its running counts.
-INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES = 0, 1, 2, 3, 4, 5, 6
-HEADER_WORDS = 8
+# What `scan` leaves in the header: of a depth message, then its running counts. What `scan_read` keeps there: how far
+# it is, in frames, in bytes and in rows, and where the room in the ring ends.
+INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES, LEVELS, DONE, AT, SEQUENCE, END = range(12)
+HEADER_WORDS = 12
 
 NAME_BYTES = 32  # longer symbols take the slow path
 ROW_BYTES_MIN = 5  # [1,1] is the shortest level that the slow path takes
@@ -127,6 +129,35 @@ def symbol(frame: Any, at: int, stop: int, listed: Any) -> int:
         if frame[at + index] != listed["upper"][index]:
             return -1
     return after(frame, at + length, stop, QUOTE_MARK)
+
+
+def scan_read(
+    text: Any, lengths: Any, count: int, events: Any, received_ns: int, table: Any, places: Any, header: Any
+) -> int:
+    """Scan the frames of one read, which lie in `text` end to end, until one needs more than this knows.
+
+    Trades and quotes are committed, and depth that follows the last update of its book, which `places` tells. It
+    answers what `scan` said of the frame that it stands at, COMMITTED when it took all `count`.
+    """
+    done, at, sequence, code = header[DONE], header[AT], header[SEQUENCE], COMMITTED
+    while done < count and code == COMMITTED:
+        length = lengths[done]
+        frame = text[at : at + length]
+        code = scan(frame, length, events, sequence, header[END] - sequence, received_ns, table, header)
+        if code == COMMITTED:
+            sequence += 1
+        elif code >= DEPTH:
+            place = places[header[INSTRUMENT]]
+            if place[EXPECTED] == header[AFTER]:
+                place[NEWEST], place[EXPECTED] = header[LAST], header[LAST]
+                sequence += code - DEPTH
+                header[LEVELS] += code - DEPTH
+                code = COMMITTED
+        if code == COMMITTED:
+            at += length
+            done += 1
+    header[DONE], header[AT], header[SEQUENCE] = done, at, sequence
+    return code
 
 
 def scan(
@@ -274,11 +305,12 @@ Scanner = Callable[..., int]
 
 @functools.cache
 def compiled_scanner(*, cache: bool = False) -> Scanner:
-    """`scan` as machine code; the first call of a process compiles it, or loads it from the kernel's cache."""
+    """`scan_read` as machine code; the first call of a process compiles it, or loads it from the kernel's cache."""
     from streamtrader.kernel.compiler import entry_point, inlined
 
     for step in (after, decimal, above_zero):  # a sixth faster for depth, no slower to compile
         inlined(step)
-    frame = np.frombuffer(b'{"stream":"", no frame at all}', np.uint8)
+    text = np.frombuffer(b'{"stream":"", no frame at all}', np.uint8)
+    lengths, places = np.array([len(text)]), np.zeros((1, 2), np.int64)
     header = np.zeros(HEADER_WORDS, np.int64)
-    return entry_point(scan, frame, len(frame), np.zeros(2, EVENT), 0, 1, 1, table_of(()), header, cache=cache)
+    return entry_point(scan_read, text, lengths, 1, np.zeros(2, EVENT), 1, table_of(()), places, header, cache=cache)
