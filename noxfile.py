@@ -54,6 +54,13 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Watch the memory of a paper run over 50 million events."""
+    session.install("-e", ".", *LOCKED)
+    session.run("python", "-m", "benchmarks.soak", *session.posargs)
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """Install the rivals into their own environments and measure them and us in turns: a table of ratios."""
     session.install("-e", ".", *LOCKED)

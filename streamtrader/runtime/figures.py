@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
-import sys
 import time
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from streamtrader.observers.snapshot import (
     RingFigures,
     Snapshot,
 )
+from streamtrader.runtime.residence import resident_mib
 from streamtrader.runtime.tally import clock_text
 from streamtrader.units import NS_PER_S, decimal_price
 
@@ -174,12 +173,6 @@ def screen_state(session: Session, tally: Tally) -> ScreenState:
 
 def _micros(nanoseconds: float) -> float | None:
     return nanoseconds / 1e3 if np.isfinite(nanoseconds) else None
-
-
-def resident_mib() -> float:
-    """The most memory that this process has held, as the system counts it."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024
 
 
 def _market_line(session: Session, at: int) -> MarketLine:

@@ -12,6 +12,7 @@ import aiohttp
 
 from streamtrader.errors import ConfigError, StreamTraderError, VenueError
 from streamtrader.exchange.process import ExchangeProcess, start_exchange
+from streamtrader.runtime.residence import release_compiler
 from streamtrader.runtime.warmup import warm
 from streamtrader.venues.binance import MARKETS, Binance, Market, instruments_of
 from streamtrader.venues.links import PicowsLink, WebsocketsLink
@@ -49,6 +50,7 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None) -> Async
             if settings.venue.name == "embedded":
                 exchange = await stack.enter_async_context(_exchange_of(settings, after_ns))
         scanner, warm_s = warming.result()
+        release_compiler()
         market = MARKETS[_KINDS[settings.venue.kind] if exchange is None else exchange.kind]
         endpoints = _endpoints(settings, market, exchange)
         symbols = exchange.symbols if exchange is not None else wanted_symbols(settings)
