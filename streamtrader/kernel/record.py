@@ -8,7 +8,10 @@ programs that compile nothing.
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import inspect
 from collections.abc import Iterable
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +19,33 @@ import numpy as np
 # Every layout that was ever made, and who wants to hear of new ones (the compiler, once it is imported).
 layouts: dict[np.dtype[Any], type[Record]] = {}
 listeners: list[Any] = []
+_first_source: dict[str, str] = {}  # of each class name: what its methods were when it first made a record
+
+
+def _identity(cls: type) -> str:
+    """The name that tells the layouts of two classes apart, and with it their compiled methods.
+
+    A notebook defines the same class again and again: once its code differs, it is another class.
+    """
+    name, source = f"{cls.__module__}.{cls.__qualname__}", _source_of(cls)
+    return name if _first_source.setdefault(name, source) == source else f"{name}~{source[:12]}"
+
+
+def _source_of(cls: type) -> str:
+    """A hash over the code of the methods, wherever they are inherited from."""
+    digest = hashlib.sha256()
+    for base in cls.__mro__[:-1]:
+        for name, value in sorted(vars(base).items()):
+            if inspect.isfunction(value):
+                digest.update(name.encode() + _words_of(value.__code__) + repr(value.__defaults__).encode())
+            elif isinstance(value, bool | int | float):
+                digest.update(f"{name}={value!r}".encode())
+    return digest.hexdigest()
+
+
+def _words_of(code: CodeType) -> bytes:
+    constants = [_words_of(each) if isinstance(each, CodeType) else each for each in code.co_consts]
+    return code.co_code + repr((constants, code.co_names)).encode()
 
 
 def _layout(cls: type, values: dict[str, Any]) -> np.dtype[Any]:
@@ -23,7 +53,7 @@ def _layout(cls: type, values: dict[str, Any]) -> np.dtype[Any]:
 
     By hand, because `align=True` refuses nested records after a bool.
     """
-    names, formats, offsets, titles, at = [], [], [], [], 0
+    names, formats, offsets, titles, at, identity = [], [], [], [], 0, _identity(cls)
     for name, given in (values or {"unused": 0}).items():
         if not isinstance(given, bool | int | float | np.generic | np.ndarray):
             raise TypeError(
@@ -37,7 +67,7 @@ def _layout(cls: type, values: dict[str, Any]) -> np.dtype[Any]:
         names.append(name)
         formats.append((value.dtype, value.shape))
         offsets.append(at)
-        titles.append(f"{cls.__module__}.{cls.__qualname__}.{name}")  # equal fields, still two Numba types
+        titles.append(f"{identity}.{name}")  # equal fields, still two Numba types
         at += value.dtype.itemsize * int(np.prod(value.shape))
     size = max(8, -(-at // 8) * 8)
     fields = {"names": names, "formats": formats, "offsets": offsets, "titles": titles, "itemsize": size}
