@@ -106,12 +106,13 @@ def dotted(path: KeyPath) -> str:
 
 
 def origin_of(path: KeyPath, origins: Mapping[str, Origin]) -> Origin:
-    """Where a value came from: of itself, or of the nearest section or list around it."""
+    """Where a value came from: of itself, of the nearest section or list around it, or of the first one in it."""
     for length in range(len(path), 0, -1):
         found = origins.get(dotted(path[:length]))
         if found is not None:
             return found
-    return DEFAULT
+    inside = dotted(path) + "."
+    return next((origin for known, origin in origins.items() if known.startswith(inside)), DEFAULT)
 
 
 def nearest_key(model: type[BaseModel], path: KeyPath) -> str:

@@ -105,6 +105,11 @@ def test_a_key_of_another_section_is_recognised(write):
     assert "exchange.level is unknown; did you mean log.level?" in told([write("[exchange]\nlevel = 1")])
 
 
+def test_an_unknown_section_is_told_with_the_place_where_it_was_written():
+    with pytest.raises(ConfigError, match=r"--set enginee.cash_quote: enginee is unknown; did you mean engine\?"):
+        load_settings([], ["enginee.cash_quote=5"], {})
+
+
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "-1.0", "true", '"1"', "[]", "2024-01-01"])
 @pytest.mark.parametrize(
     "path", ["engine.cash_quote", "risk.max_position.limit", "simulator.up_latency_ms", "run.flush_every_ms"]
