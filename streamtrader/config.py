@@ -8,6 +8,7 @@ comments, and a test holds the two together. How a value is found is in `config_
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,12 +18,22 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from streamtrader.config_report import DEFAULT, Mistake, Origin, complain, mistakes_of, origin_of
 from streamtrader.config_sources import Sources
+from streamtrader.venues.registry import VENUES
 
 CONFIG_FILE = "config.toml"
+EMBEDDED = "embedded"
 Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 LatencyMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)]
 FeeBps = Annotated[float, Field(ge=-100, le=1_000, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+SYMBOL = re.compile(r"[A-Z0-9]+|[A-Z0-9][A-Za-z0-9]*([/_.:-][A-Za-z0-9]+)+")  # capitals, or of several parts
+
+
+def _checked_venue(name: str) -> str:
+    if name not in (EMBEDDED, *VENUES):
+        raise ValueError(f"must be one of {', '.join((EMBEDDED, *VENUES))}, not {name!r}")
+    return name
 
 
 def _checked_speed(speed: Any) -> float | str:
@@ -36,8 +47,10 @@ def _checked_speed(speed: Any) -> float | str:
 
 def _checked_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
     for symbol in symbols:
-        if not symbol.isascii() or not symbol.isalnum() or not symbol.isupper():
-            raise ValueError(f'must be symbols in capitals such as "BTCUSDT", not {symbol!r}')
+        if not SYMBOL.fullmatch(symbol):
+            raise ValueError(
+                f'must be symbols as the venue writes them, such as "BTCUSDT" or "BTC/USD", not {symbol!r}'
+            )
     if len(set(symbols)) < len(symbols):
         raise ValueError("must not name a symbol twice")
     return symbols
@@ -89,7 +102,7 @@ class EngineSettings(Section):
 
 
 class VenueSettings(Section):
-    name: Literal["embedded", "binance"] = "embedded"
+    name: Annotated[str, AfterValidator(_checked_venue)] = EMBEDDED
     kind: Literal["spot", "perpetual"] = "spot"
     client: Literal["picows", "websockets"] = "picows"
     websocket_url: WebsocketUrl = ""

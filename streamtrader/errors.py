@@ -5,12 +5,14 @@
     |-- VenueError             the other side broke its rules
     |   |-- LinkLost           the connection ended or fell silent
     |   |-- SequenceGap        an update is missing
+    |   |-- VenueRestricted    every address of it refuses to serve this country
     |   |-- UnknownMessage     a message of a kind that nobody here knows
     |   `-- BadMessage         a known kind with values that cannot be true
     |-- MarketFileError        a file given as a market or for import cannot be used
     |-- StorageError
     |   |-- TapeCorrupt        a tape's bytes are not what was written
     |   |-- LayoutChanged      written by another version of the layout
+    |   |-- DiskFull           no room for more; what was written until then is whole
     |   |-- DatabaseFailed     SQLite refused
     |   |-- RunDirectoryError  a run directory cannot be created, written or read
     |   `-- RunLocked          another engine has this run directory
@@ -50,6 +52,18 @@ class SequenceGap(VenueError):
     """At least one update between the last one applied and this one is missing."""
 
 
+class VenueRestricted(VenueError):
+    """Every address of a venue answered with status 451: it may not serve whoever asks from here."""
+
+    def __init__(self, venue: str, addresses: list[str]) -> None:
+        super().__init__(
+            f"{venue} does not serve this country: status 451 from {', '.join(addresses)}. Choose another venue with "
+            "--venue, or an address that serves you with venue.websocket_url and venue.rest_url.",
+            venue=venue,
+            addresses=addresses,
+        )
+
+
 class UnknownMessage(VenueError):
     """The message is of a kind that the adapter does not know."""
 
@@ -72,6 +86,12 @@ class TapeCorrupt(StorageError):
 
 class LayoutChanged(StorageError):
     """The file was written by another version of the layout, or is not ours at all."""
+
+
+class DiskFull(StorageError):
+    """A disk, a quota or a limit on the size of files is used up; what was written until then is whole."""
+
+    exit_code = 6
 
 
 class DatabaseFailed(StorageError):

@@ -36,6 +36,10 @@ class Kind(enum.IntEnum):
     TIMER = 8  # time passes although nothing happened
     LINK = 9  # the state of a book changed
     COMMAND = 10  # the operator
+    MARK = 11  # the price that positions are settled by, and the funding rate
+    LIQUIDATION = 12  # the venue closed somebody's position
+    STATUS = 13  # trading in an instrument started, halted, ended
+    CORRECTION = 14  # of a trade that was told before
 
 
 class Side(enum.IntEnum):
@@ -60,6 +64,16 @@ class Command(enum.IntEnum):
     RESUME = 2
     FLATTEN = 3
     KILL = 4
+
+
+class TradingStatus(enum.IntEnum):
+    """Whether the venue matches orders in an instrument."""
+
+    TRADING = 1
+    HALTED = 2
+    AUCTION = 3  # orders are taken, but not matched yet
+    CLOSED = 4
+    UNKNOWN = 5
 
 
 BID, ASK = 0, 1
@@ -166,6 +180,47 @@ class CommandEvent(Event):
     id: int
 
 
+class Mark(Event):
+    """A mark price; `index_price` is 0 where none is told. `funding_rate` is a fraction of the position's value.
+
+    `is_settled` is 1 where the rate was just paid, 0 while it is a forecast for `next_funding_ns`.
+    """
+
+    words = ("price", "index_price", "funding_rate", "is_settled")
+    last_word = ("next_funding_ns", 0)
+    price: float
+    index_price: float
+    funding_rate: float
+    is_settled: float
+    next_funding_ns: int
+
+
+class Liquidation(Event):
+    """An order with which the venue closed a position that could not be held; `side` is that order's."""
+
+    words = ("price", "size", "c", "d")
+    price: float
+    size: float
+    id: int
+
+
+class Status(Event):
+    """The `TradingStatus` of an instrument."""
+
+    words = ("status", "b", "c", "d")
+    status: float
+    id: int
+
+
+class Correction(Event):
+    """What the trade `id` should have said; size 0 means that it is void."""
+
+    words = ("price", "size", "c", "d")
+    price: float
+    size: float
+    id: int
+
+
 class TapeEvent(Event):
     """What ring and tape hold; `event.trade` reads the same 64 bytes as a `Trade`."""
 
@@ -182,6 +237,10 @@ class TapeEvent(Event):
     order = View(OrderReport)
     link = View(Link)
     command = View(CommandEvent)
+    mark = View(Mark)
+    liquidation = View(Liquidation)
+    status = View(Status)
+    correction = View(Correction)
 
 
 EVENT: np.dtype[Any] = TapeEvent().dtype

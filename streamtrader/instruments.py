@@ -9,12 +9,16 @@ from typing import Any
 from streamtrader.errors import ConfigError
 from streamtrader.units import decimal_text, per_unit
 
-KINDS = ("spot", "perpetual")
+KINDS = ("spot", "perpetual", "future")
 
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One market of one venue. `price_tick` and `size_lot` are the venue's steps, fees are in basis points."""
+    """One market of one venue. `price_tick` and `size_lot` are the venue's steps, fees are in basis points.
+
+    Sizes, `size_lot` too, are in units of `base`. Where the venue counts contracts instead, `contract_size` is what
+    one of them is worth in `base`: its adapter multiplies what it reads, and divides what it sends.
+    """
 
     venue: str
     symbol: str
@@ -26,9 +30,10 @@ class Instrument:
     maker_fee_bps: float = 10.0
     taker_fee_bps: float = 10.0
     kind: str = "spot"
+    contract_size: Decimal = Decimal(1)
 
     def __post_init__(self) -> None:
-        for name in ("price_tick", "size_lot"):
+        for name in ("price_tick", "size_lot", "contract_size"):
             step = getattr(self, name)
             if not step.is_finite() or step <= 0:
                 raise ConfigError(f"{self.symbol}: {name} must be above zero, not {step}")
@@ -54,7 +59,7 @@ class Instrument:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Instrument:
-        decimals = ("price_tick", "size_lot", "minimum_notional")
+        decimals = ("price_tick", "size_lot", "minimum_notional", "contract_size")
         known: dict[str, Any] = {
             name: Decimal(str(value)) if name in decimals else value for name, value in values.items()
         }

@@ -7,9 +7,11 @@ integer number of ticks or lots, the ledger and the database carry exact decimal
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from streamtrader.instruments import Instrument
 
 NS_PER_US = 1_000
@@ -60,3 +62,20 @@ def decimal_text(number: Decimal) -> str:
 def per_unit(step: Decimal) -> float:
     """How many steps make one unit: 0.01 gives 100.0, 0.25 gives 4.0."""
     return float(1 / step)
+
+
+def decimal_of_places(places: int) -> Decimal:
+    """The step of a number with so many decimals: 2 gives 0.01, 0 gives 1."""
+    return Decimal(1).scaleb(-places)
+
+
+def places_of(step: Decimal) -> int:
+    """How many decimals a number of such steps has: 0.25 gives 2, 10 gives 0."""
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def rounded(values: np.ndarray[Any, Any], places: int) -> np.ndarray[Any, Any]:
+    """Floats to so many decimals, each the nearest double to its text."""
+    result: np.ndarray[Any, Any] = values.round(places)
+    return result

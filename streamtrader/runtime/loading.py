@@ -174,7 +174,8 @@ def loop_sources() -> list[Path]:
 
 def scanner_for_frames() -> Scanner:
     """The compiled scanner of hot frames, kept under the name of its own sources."""
-    sources = [PACKAGE / "venues" / "tokens.py", PACKAGE / "venues" / "binance" / "scan.py"]
+    venues = PACKAGE / "venues"
+    sources = [venues / "tokens.py", venues / "binance" / "listed.py", venues / "binance" / "scan.py"]
     return compiled_scanner(cache=use_cache([*loop_sources(), *sources]) is not None)
 
 

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from streamtrader.config import EMBEDDED
 from streamtrader.errors import ConfigError, StreamTraderError, VenueError
 from streamtrader.exchange.process import ExchangeProcess, start_exchange
 from streamtrader.runtime.residence import release_compiler
 from streamtrader.runtime.warmup import warm
-from streamtrader.venues.binance import MARKETS, Binance, Market, instruments_of
+from streamtrader.venues.addresses import Addresses
 from streamtrader.venues.links import PicowsLink, WebsocketsLink
-from streamtrader.venues.venue import Endpoints
+from streamtrader.venues.listing import Listing
+from streamtrader.venues.registry import listing_of
+from streamtrader.venues.venue import Endpoints, Venue
 
 if TYPE_CHECKING:
     from streamtrader.config import Settings
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 LINKS = {"picows": PicowsLink.open, "websockets": WebsocketsLink.open}
 ASK_TIMEOUT_S = 10.0
 BODY_BYTES_MOST = 32 << 20
-_KINDS = {"spot": "spot", "perpetual": "usdm"}
+_EMBEDDED_KINDS = {"spot": "spot", "usdm": "perpetual"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Feed:
     label: str  # EMBEDDED, BINANCE
     market: str
     instruments: tuple[Instrument, ...]
-    adapter: Binance
+    adapter: Venue
     exchange: ExchangeProcess | None
     warm_s: float
 
@@ -47,24 +50,41 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None) -> Async
         exchange: ExchangeProcess | None = None
         async with _told_plainly(), asyncio.TaskGroup() as starting:
             warming = starting.create_task(asyncio.to_thread(warm, settings))
-            if settings.venue.name == "embedded":
+            if settings.venue.name == EMBEDDED:
                 exchange = await stack.enter_async_context(_exchange_of(settings, after_ns))
         scanner, warm_s = warming.result()
         release_compiler()
-        market = MARKETS[_KINDS[settings.venue.kind] if exchange is None else exchange.kind]
-        endpoints = _endpoints(settings, market, exchange)
+        listing, kind = _listing_of(settings, exchange)
+        endpoints = _endpoints(settings, listing, kind, exchange)
         symbols = exchange.symbols if exchange is not None else wanted_symbols(settings)
-        instruments = await ask_for_instruments(endpoints, market, symbols)
-        adapter = Binance(
-            instruments, market, scanner=scanner, endpoints=endpoints, is_stamped=exchange is not None
+        instruments = await ask_for_instruments(endpoints, listing, kind, symbols)
+        adapter = listing.make(
+            instruments, kind, scanner=scanner, endpoints=endpoints, is_stamped=exchange is not None
         )
-        label = "EMBEDDED" if exchange is not None else settings.venue.name.upper()
-        told = _market_text(settings, market, exchange)
-        yield Feed(label, told, instruments, adapter, exchange, warm_s)
+        told = _market_text(settings, kind, exchange)
+        yield Feed(settings.venue.name.upper(), told, instruments, adapter, exchange, warm_s)
+
+
+def _listing_of(settings: Settings, exchange: ExchangeProcess | None) -> tuple[Listing, str]:
+    """The venue, and which of its markets; the embedded exchange speaks Binance's words."""
+    if exchange is not None:
+        return listing_of("binance"), _EMBEDDED_KINDS[exchange.kind]
+    listing = listing_of(settings.venue.name)
+    if settings.venue.kind not in listing.kinds:
+        raise ConfigError(f"venue.kind: {listing.title} has {' and '.join(listing.kinds)}, no {settings.venue.kind}")
+    return listing, settings.venue.kind
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """What no log may ever show."""
+    is_ours = settings.venue.name == EMBEDDED
+    return () if is_ours else tuple(listing_of(settings.venue.name).rest_headers().values())
 
 
 def wanted_symbols(settings: Settings) -> tuple[str, ...]:
-    """What the strategies name, else what the settings list."""
+    """What the settings list where somebody chose it and no strategy; else what the strategies name."""
+    if settings.is_chosen("exchange.symbols") and not settings.is_chosen("strategies"):
+        return settings.exchange.symbols
     named = [symbol for strategy in settings.strategies for symbol in strategy.instruments]
     return tuple(dict.fromkeys(named)) or settings.exchange.symbols
 
@@ -93,41 +113,48 @@ async def _told_plainly() -> AsyncIterator[None]:
         raise
 
 
-def _endpoints(settings: Settings, market: Market, exchange: ExchangeProcess | None) -> tuple[Endpoints, ...]:
+def _endpoints(
+    settings: Settings, listing: Listing, kind: str, exchange: ExchangeProcess | None
+) -> tuple[Endpoints, ...]:
     if exchange is not None:
         return (Endpoints(exchange.stream_url, exchange.rest_url),)
     venue = settings.venue
     if bool(venue.websocket_url) != bool(venue.rest_url):
         raise ConfigError("venue.websocket_url and venue.rest_url belong together: set both or none")
-    return (Endpoints(venue.websocket_url, venue.rest_url),) if venue.rest_url else market.endpoints
+    return (Endpoints(venue.websocket_url, venue.rest_url),) if venue.rest_url else listing.endpoints(kind)
 
 
 async def ask_for_instruments(
-    endpoints: tuple[Endpoints, ...], market: Market, symbols: tuple[str, ...]
+    endpoints: tuple[Endpoints, ...], listing: Listing, kind: str, symbols: tuple[str, ...]
 ) -> tuple[Instrument, ...]:
     """The venue's own rules, from the first endpoint that answers."""
     refusals = []
+    addresses = Addresses(listing.name, endpoints)
     timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with aiohttp.ClientSession(timeout=timeout, headers=listing.rest_headers()) as session:
         for endpoint in endpoints:
-            url = endpoint.rest + market.instruments_path(symbols)
+            url = endpoint.rest + listing.instruments_path(kind, symbols)
             try:
-                async with session.get(url) as response:
+                async with session.get(url, allow_redirects=False) as response:  # headers may hold a key
                     body = await response.content.read(BODY_BYTES_MOST)
                     if response.status == 200:
-                        return instruments_of(body, market, symbols)
+                        return listing.instruments_of(body, kind, symbols)
+                    addresses.fail(response.status)
                     refusals.append(f"{endpoint.rest}: status {response.status}")
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                addresses.fail()
                 refusals.append(f"{endpoint.rest}: {str(error) or type(error).__name__}")
+    if addresses.is_restricted:
+        raise addresses.restriction()
     raise VenueError(
         f"no answer with the rules of {', '.join(symbols)} ({'; '.join(refusals)}). "
         "Without a network, use the embedded exchange: --venue embedded"
     )
 
 
-def _market_text(settings: Settings, market: Market, exchange: ExchangeProcess | None) -> str:
+def _market_text(settings: Settings, kind: str, exchange: ExchangeProcess | None) -> str:
     if exchange is None:
-        return f"{market.name}, live public data"
+        return f"{kind}, live public data"
     speed = settings.exchange.speed
     pace = "as fast as it goes" if speed == "max" else f"speed {speed:g}"
     seed = f", seed {settings.exchange.seed}" if settings.exchange.market == "synthetic" else ""

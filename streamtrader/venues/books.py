@@ -16,6 +16,7 @@ newest update that it holds. From there:
     LIVE     the first after a snapshot, after <= last      LIVE     commit it (it may begin before the snapshot)
     LIVE     message with last <= the book's                LIVE     ignore it
     LIVE     any other                                      GAP      keep it, then SYNCING, want a snapshot
+    LIVE     message that cannot be read                    GAP      then SYNCING, want a snapshot
 
 A message that lies far below the book, or a long run of such, is no repetition: the venue has started to count
 anew, and that is a gap. Every change of state is a LINK event in the ring; a snapshot, what was kept behind it
@@ -136,6 +137,11 @@ class BookSync:
         self._forget()
         self.become(BookState.LIVE, received_ns, ring)
         self._follow(self.last, is_first=not newer)
+
+    def lose(self, received_ns: int, ring: Ring) -> None:
+        """A message of this book could not be read: it is missing. At most 2 rows, none where it was not LIVE."""
+        if self.state == BookState.LIVE:
+            self._lose_sequence(received_ns, ring)
 
     def refuse(self) -> None:
         """The snapshot asked for did not come: it is wanted again, unless the link is gone."""

@@ -1,16 +1,22 @@
 """What an adapter is: bytes in, events out, no socket and no clock, so that recorded frames are its tests.
 
-One `Connection` runs any adapter. It calls `connected`, then `decode` for every frame, fetches what `requests`
-asks for and hands the answers to `respond`, and calls `disconnected` when the link is lost. The caller makes sure
-that the ring has room for `rows_of_frame` before a frame, and for `rows_of_answer` before an answer.
+One `Connection` runs any adapter. It calls `connected`, sends what `subscribe` says, then calls `decode` for every
+frame, sends what `outgoing` asks for, fetches what `requests` asks for and hands the answers to `respond`, and calls
+`disconnected` when the link is lost. The caller makes sure that the ring has room for `rows_of_frame` before a
+frame, and for `rows_of_answer` before an answer.
+
+`decode` is a function of the frames and their clocks alone: what a live session put on its tape, an import of the
+same frames puts there too. So even silence is judged by the clocks of frames, never by a timer.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from streamtrader.events import BookState
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 
@@ -26,6 +32,7 @@ class Limits:
     rotate_after_s: float = 23.5 * 3600.0
     weight_per_minute: int = 1_200  # of REST requests: half of what is allowed, others may share the address
     silence_s: float = 25.0  # nothing for so long, not even a ping: the link is dead
+    frame_bytes_most: int = 1 << 20  # of one message; the link that brings a larger one is ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,20 @@ class SnapshotRequest:
     weight: int
 
 
+class Place(NamedTuple):
+    """Where a message stands in its stream, by the venue's own numbers, which are the same on every connection.
+
+    It tells of `(after, last]`; `after` equals `last` where the numbers have holes (best quotes). `is_chained`: the
+    numbers have none, so what is missing is known (books). `is_quote`: it makes every earlier one of its stream old.
+    """
+
+    stream: str
+    after: int
+    last: int
+    is_chained: bool = False
+    is_quote: bool = False
+
+
 @dataclass(slots=True)
 class Counters:
     """What an adapter has seen since it was made. Only ever growing, so that metrics can take differences."""
@@ -56,11 +77,23 @@ class Counters:
     levels: int = 0
     clears: int = 0
     links: int = 0
+    candles: int = 0
+    candles_missing: int = 0  # intervals that the venue never told of, found by the next candle that it told
+    candles_late: int = 0  # told a second time, or after a later one: not written
+    marks: int = 0
+    liquidations: int = 0
+    statuses: int = 0
+    corrections: int = 0
+    notices: int = 0  # heartbeats, acknowledgements, histories: understood, and nothing for the tape
     unknown: int = 0  # of a kind or a stream that nobody here knows
     rejected: int = 0  # of a known kind, but with values that cannot be true
     errors: int = 0  # the venue told us of an error
+    faults: int = 0  # mistakes of the adapter itself: always 0, or there is a test missing
     handed_over: int = 0  # frames that the scanner left to the slow path
     gaps: int = 0
+    checksums_verified: int = 0
+    checksums_failed: int = 0
+    silences: int = 0  # books and channels that said nothing for too long while the link lived
     resyncs: int = 0  # books that had to start again, for whatever reason
     repeated: int = 0  # depth messages that told nothing new
     overflows: int = 0  # early depth messages outgrew their buffer
@@ -76,7 +109,12 @@ class Counters:
             "quote": self.quotes,
             "book": self.levels,
             "book_clear": self.clears,
+            "candle": self.candles,
             "link": self.links,
+            "mark": self.marks,
+            "liquidation": self.liquidations,
+            "status": self.statuses,
+            "correction": self.corrections,
         }
 
 
@@ -85,6 +123,7 @@ class Venue(abc.ABC):
 
     `is_stamped`: the market stamps its frames with its own receive time, and that replaces the wall clock.
     `wants_rotation`: the venue announced that it will end this connection.
+    `can_merge`: its messages have places by which those of several connections become one stream.
     """
 
     name: str
@@ -93,14 +132,30 @@ class Venue(abc.ABC):
     instruments: tuple[Instrument, ...]
     is_stamped: bool
     wants_rotation: bool
+    can_merge: bool = False
 
     @property
     @abc.abstractmethod
     def counters(self) -> Counters: ...
 
+    def decode_read(self, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
+        """Write the events of all frames of one read. The ring has room for as many rows as they have bytes."""
+        for frame in frames:
+            self.decode(frame, received_ns, ring)
+
     @abc.abstractmethod
     def stream_path(self) -> str:
         """Path and query of the websocket."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What is said with the opening of the websocket; no keys, those go into messages."""
+        return {}
+
+    @property
+    def refusal(self) -> str:
+        """Why the venue will never serve us, with a remedy; an adapter that says so wants rotation too. Else empty."""
+        return ""
 
     @abc.abstractmethod
     def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
@@ -118,10 +173,17 @@ class Venue(abc.ABC):
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         """Write the events of one frame. Never raises, whatever the frame holds."""
 
-    def decode_read(self, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
-        """Write the events of all frames of one read. The ring has room for as many rows as they have bytes."""
-        for frame in frames:
-            self.decode(frame, received_ns, ring)
+    def place_of(self, frame: bytes) -> Place | None:
+        """Where a message stands in its stream; None where it stands nowhere. Never raises, changes nothing."""
+        return None
+
+    def outgoing(self, now_ns: int) -> list[bytes]:
+        """Take the messages that must be sent now: resubscriptions, answers, pings. 0 while the clock is not known."""
+        return []
+
+    @abc.abstractmethod
+    def book_state(self, instrument: int) -> BookState:
+        """How far the book of an instrument may be trusted."""
 
     @abc.abstractmethod
     def requests(self) -> list[SnapshotRequest]:

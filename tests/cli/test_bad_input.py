@@ -88,7 +88,7 @@ USAGE = {
     "no tape": (("replay", "none.tape"), 1, "none.tape cannot be read"),
     "no run to compare": (("parity", "none"), 1, "none is not a run directory"),
     "no capture": (("data", "import", "none.gz", "--out", "x.tape"), 1, "none.gz"),
-    "no format": (("data", "import", "none.gz", "--out", "x.tape", "--format", "csv"), 2, "binance-raw"),
+    "no format": (("data", "import", "none.gz", "--out", "x.tape", "--format", "nonesuch"), 2, "binance-raw"),
     "nothing runs": (("status",), 3, "there is no run below runs"),
 }
 

@@ -62,7 +62,50 @@ def usdm_quote(update: int = 1) -> bytes:
     return compact({"stream": "btcusdt@bookTicker", "data": data | {"T": NOW_MS - 1, "E": NOW_MS}})
 
 
+def spot_aggregate(identity: int = 1, *, is_sold: bool = False, symbol: str = "BTCUSDT") -> bytes:
+    data = {"e": "aggTrade", "E": NOW_MS, "s": symbol, "a": identity, "p": "100.50", "q": "2.00000000"}
+    data |= {"f": 5, "l": 7, "T": NOW_MS - 1, "m": is_sold, "M": True}
+    return compact({"stream": f"{symbol.lower()}@aggTrade", "data": data})
+
+
+def usdm_aggregate(identity: int = 1, price: str = "100.5", *, is_sold: bool = False, is_new: bool = True) -> bytes:
+    """As the venue sends it since 2026: `nq` is the size without retail orders, `st` the type of the symbol."""
+    data = {"e": "aggTrade", "E": NOW_MS, "a": identity, "s": "BTCUSDT", "p": price, "q": "2.000"}
+    data |= ({"nq": "1.000"} if is_new else {}) | {"f": 5, "l": 7, "T": NOW_MS - 1, "m": is_sold}
+    return compact({"stream": "btcusdt@aggTrade", "data": data | ({"st": 1} if is_new else {})})
+
+
+def kline(start_ms: int, close: str = "100.5", *, is_closed: bool = True, interval: str = "1m", **changes) -> bytes:
+    candle = {"t": start_ms, "T": start_ms + 59_999, "s": "BTCUSDT", "i": interval, "f": 100, "L": 200, "o": "100.0"}
+    candle |= {"c": close, "h": "101.0", "l": "99.5", "v": "12.5", "n": 48, "x": is_closed, "q": "1256.2", "B": "0"}
+    data = {"e": "kline", "E": NOW_MS, "s": "BTCUSDT", "k": candle | changes}
+    return compact({"stream": f"btcusdt@kline_{interval}", "data": data})
+
+
+def mark(rate: str = "0.00010000", next_ms: int = NOW_MS + 3_600_000, **changes) -> bytes:
+    data = {"e": "markPriceUpdate", "E": NOW_MS, "s": "BTCUSDT", "p": "100.51234567", "ap": "100.51", "P": "100.40"}
+    data |= {"i": "100.49000000", "r": rate, "T": next_ms, "st": 1}
+    return compact({"stream": "btcusdt@markPrice@1s", "data": data | changes})
+
+
+def liquidation(side: str = "SELL", **changes) -> bytes:
+    order = {"s": "BTCUSDT", "S": side, "o": "LIMIT", "f": "IOC", "q": "0.020", "p": "99.00", "ap": "99.50"}
+    order |= {"X": "FILLED", "l": "0.004", "z": "0.014", "T": NOW_MS - 2, "ps": "BTCUSDT", "st": 1}
+    data = {"e": "forceOrder", "E": NOW_MS, "o": order | changes}
+    return compact({"stream": "btcusdt@forceOrder", "data": data})
+
+
 Levels = Sequence[tuple[str, str]]
+
+
+def spot_partial(update: int, bids: Levels, asks: Levels, channel: str = "depth5@100ms") -> bytes:
+    data = {"lastUpdateId": update, "bids": bids, "asks": asks}
+    return compact({"stream": f"btcusdt@{channel}", "data": data})
+
+
+def usdm_partial(update: int, bids: Levels, asks: Levels, channel: str = "depth20@100ms") -> bytes:
+    data = {"e": "depthUpdate", "E": NOW_MS, "T": NOW_MS - 1, "s": "BTCUSDT", "ps": "BTCUSDT", "U": 1, "u": update}
+    return compact({"stream": f"btcusdt@{channel}", "data": data | {"pu": 0, "b": bids, "a": asks, "st": 1}})
 
 
 def spot_depth(
@@ -79,6 +122,13 @@ def usdm_depth(first: int, last: int, previous: int, bids: Levels = (("100.0", "
 
 def snapshot(update: int, bids: Levels = (("99.00", "1.0"),), asks: Levels = (("101.00", "1.0"),)) -> bytes:
     return compact({"lastUpdateId": update, "bids": bids, "asks": asks})
+
+
+def of_today(frame: bytes) -> bytes:
+    """A frame of USD-M with what the venue has added in 2026: the pair behind the symbol, the type at the end."""
+    if b'"e":"trade"' not in frame:
+        frame = frame.replace(b'"s":"BTCUSDT"', b'"s":"BTCUSDT","ps":"BTCUSDT"')
+    return frame[:-2] + b',"st":1}}'
 
 
 def stamped(frame: bytes, stamp_ns: int) -> bytes:

@@ -22,6 +22,13 @@ SEEDS = [
     frames.usdm_quote(),
     frames.spot_depth(11, 15, (("100.5", "1.0"), ("99.5", "0.0")), (("101.5", "2.0"),)),
     frames.usdm_depth(11, 15, 10, (("100.5", "1.0"),), (("101.5", "2.0"), ("102.5", "0.0"))),
+    frames.of_today(frames.usdm_depth(11, 15, 10)),
+    frames.spot_aggregate(),
+    frames.usdm_aggregate(),
+    frames.kline(frames.NOW_MS),
+    frames.mark(),
+    frames.liquidation(),
+    frames.spot_partial(12, (("100.5", "1.0"),), (("101.5", "2.0"),)),
     frames.compact({"result": None, "id": 1}),
 ]
 POISON: list[object] = [

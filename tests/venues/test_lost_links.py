@@ -54,7 +54,7 @@ async def test_silence_ends_a_link_although_the_socket_stays_open(opener):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(200, "no websocket"), (403, "firewall"), (451, "country"), (502, "no websocket"), (429, "too many")],
+    [(200, "no websocket"), (403, "firewall"), (502, "no websocket"), (429, "too many")],
 )
 async def test_a_web_page_instead_of_a_websocket_is_a_named_error_and_tried_again(opener, status, words):
     async def page(request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from decimal import Decimal
@@ -10,7 +11,7 @@ import pytest
 import zstandard
 
 from streamtrader.errors import BadMessage, ConfigError
-from streamtrader.venues.binance import SPOT, USDM, Binance, instruments_of
+from streamtrader.venues.binance import LISTING, MARKET_DATA_ONLY, SPOT, USDM, Binance, instruments_of
 from tests.venues import frames
 
 
@@ -73,7 +74,66 @@ def test_more_streams_than_a_connection_carries_are_refused():
 
 
 def test_market_data_only_addresses_come_first():
-    assert SPOT.endpoints[0].stream == "wss://data-stream.binance.vision"
+    assert SPOT.endpoints[0] == MARKET_DATA_ONLY
+    assert MARKET_DATA_ONLY.stream == "wss://data-stream.binance.vision"
+    assert len(SPOT.endpoints) > 1
+
+
+@pytest.mark.parametrize(
+    ("channels", "path"),
+    [(("trade", "bookTicker", "depth@100ms"), "public"), (("depth20@100ms",), "public"),
+     (("aggTrade", "kline_1m", "markPrice@1s", "forceOrder"), "market")],
+)  # fmt: skip
+def test_usdm_serves_books_and_the_rest_at_different_paths(channels, path):
+    venue = Binance([frames.instrument(market=USDM)], USDM, channels=channels)
+
+    assert [endpoint.stream for endpoint in venue.endpoints] == [f"wss://fstream.binance.com/{path}"]
+
+
+def test_usdm_channels_of_two_paths_take_two_connections():
+    channels = ("trade", "aggTrade", "depth@100ms", "markPrice@1s")
+
+    assert USDM.channels_by_route(channels) == [("trade", "depth@100ms"), ("aggTrade", "markPrice@1s")]
+    assert SPOT.channels_by_route(("trade", "aggTrade")) == [("trade", "aggTrade")]
+    with pytest.raises(ConfigError, match="a connection each"):
+        Binance([frames.instrument(market=USDM)], USDM, channels=channels)
+
+
+def test_limits_are_those_that_each_market_publishes():
+    spot, usdm = Binance([frames.instrument()]), Binance([frames.instrument(market=USDM)], USDM)
+
+    assert (spot.limits.messages_per_s, usdm.limits.messages_per_s) == (5.0, 10.0)
+    assert (spot.limits.weight_per_minute, usdm.limits.weight_per_minute) == (3_000, 1_200)
+    assert spot.limits.silence_s > 20.0  # the server pings so often
+    assert usdm.limits.silence_s > 2 * USDM.beat_every_s > 0.0
+
+
+@pytest.mark.parametrize(
+    ("contract", "kind"),
+    [("PERPETUAL", "perpetual"), ("TRADIFI_PERPETUAL", "perpetual"), ("PERPETUAL DELIVERING", "perpetual"),
+     ("CURRENT_QUARTER", "future"), ("NEXT_QUARTER DELIVERING", "future"), ("", "perpetual")],
+)  # fmt: skip
+def test_a_contract_that_is_delivered_is_no_perpetual(contract, kind):
+    (instrument,) = instruments_of(exchange_info(contractType=contract), USDM, ["BTCUSDT"])
+
+    assert instrument.kind == kind
+    assert LISTING.market(kind) is USDM
+
+
+@pytest.mark.parametrize(("path", "market"), [("/api/v3", SPOT), ("/fapi/v1", USDM)])
+def test_every_recorded_rule_and_snapshot_is_read(shared_data, path, market):
+    packed = (shared_data / "wire" / "binance" / "gocryptotrader_http_recorded.json.gz").read_bytes()
+    routes = json.loads(gzip.decompress(packed))["routes"]
+    bodies = [frames.compact(answer["data"]) for answer in routes[f"{path}/depth"]["GET"]]
+    body = frames.compact(routes[f"{path}/exchangeInfo"]["GET"][0]["data"])
+
+    instruments = instruments_of(body, market, [])
+    assert len(instruments) == 25
+    assert all(instrument.kind == market.kind for instrument in instruments)
+    for answer in bodies:
+        venue, ring = frames.adapter(market=market)
+        frames.go_live(venue, ring, 0, answer)
+        assert venue.book_state(0) == frames.BookState.LIVE
 
 
 def test_without_depth_an_instrument_is_live_at_once():

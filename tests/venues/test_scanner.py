@@ -22,6 +22,12 @@ SHAPES = {
     "usdm sale": (USDM, frames.usdm_trade(is_sold=True)),
     "spot quote": (SPOT, frames.spot_quote()),
     "usdm quote": (USDM, frames.usdm_quote()),
+    "usdm trade of today": (USDM, frames.of_today(frames.usdm_trade(is_sold=True))),
+    "usdm quote of today": (USDM, frames.of_today(frames.usdm_quote())),
+    "spot aggregate": (SPOT, frames.spot_aggregate()),
+    "spot aggregate sale": (SPOT, frames.spot_aggregate(is_sold=True)),
+    "usdm aggregate": (USDM, frames.usdm_aggregate(is_new=False)),
+    "usdm aggregate of today": (USDM, frames.usdm_aggregate(is_sold=True)),
     "trailing zeros": (SPOT, frames.spot_trade(size="123456789.00000000")),
 }
 
@@ -52,9 +58,8 @@ def test_the_scanner_takes_each_shape_that_the_venue_sends(shape):
 
 
 def test_uncompiled_the_scanner_does_the_same():
-    compiled, ring = adapter("ETHUSDT", "BTCUSDT")
-
     for _, frame in SHAPES.values():
+        compiled, ring = adapter("ETHUSDT", "BTCUSDT")
         start = ring.written
         compiled.decode(frame, 5, ring)
         code, events = scanned(frame)
@@ -68,7 +73,8 @@ def test_depth_of_any_number_of_levels_is_scanned(side, count):
     levels = tuple((f"{100 + level}.5", f"{level}.25") for level in range(count))
     bids, asks = (levels, ()) if side == "b" else ((), levels)
 
-    for frame in (frames.spot_depth(11, 15, bids, asks), frames.usdm_depth(12, 15, 10, bids, asks)):
+    usdm = frames.usdm_depth(12, 15, 10, bids, asks)
+    for frame in (frames.spot_depth(11, 15, bids, asks), usdm, frames.of_today(usdm)):
         code, events = scanned(frame)
 
         assert code == scan.DEPTH + count
@@ -79,7 +85,18 @@ def test_depth_of_any_number_of_levels_is_scanned(side, count):
 
 
 TRADE, QUOTE, DEPTH = frames.spot_trade(), frames.spot_quote(), frames.spot_depth(11, 15, (("100.5", "1.0"),))
+TODAY, AGGREGATE = frames.of_today(frames.usdm_quote()), frames.usdm_aggregate()
 UNKNOWN = {
+    "a pair that is not the symbol": TODAY.replace(b'"ps":"BTCUSDT"', b'"ps":"ETHUSDT"'),
+    "a type that is no number": TODAY.replace(b'"st":1', b'"st":"1"'),
+    "a key behind the type": TODAY.replace(b'"st":1', b'"st":1,"x":1'),
+    "an aggregate without its first trade": AGGREGATE.replace(b'"f":5,', b""),
+    "an aggregate with two ids": AGGREGATE.replace(b'"p":', b'"a":2,"p":'),
+    "an aggregate of no size": AGGREGATE.replace(b'"q":"2.000"', b'"q":"0.000"'),
+    "a normal size that is none": AGGREGATE.replace(b'"nq":"1.000"', b'"nq":"x"'),
+    "partial depth": frames.spot_partial(1, (("1.5", "1.0"),), ()),
+    "partial depth that looks like depth": frames.usdm_partial(1, (("1.5", "1.0"),), ()),
+    "a kline": frames.kline(frames.NOW_MS),
     "another symbol": TRADE.replace(b"btcusdt", b"solusdt"),
     "a symbol that is not its stream's": TRADE.replace(b"BTCUSDT", b"ETHUSDT"),
     "an exponent": TRADE.replace(b"100.50", b"1e2"),
@@ -204,5 +221,7 @@ def test_however_a_flood_is_cut_into_reads_the_ring_holds_the_same(cuts, is_fast
     assert actual[1].written == expected[1].written
     assert actual[1].events.tobytes() == expected[1].events.tobytes()
     counted, wanted = actual[0].counters, expected[0].counters
-    assert (counted.levels, counted.gaps, counted.repeated) == (wanted.levels, wanted.gaps, wanted.repeated) == (6, 1, 1)
+    assert (
+        (counted.levels, counted.gaps, counted.repeated) == (wanted.levels, wanted.gaps, wanted.repeated) == (6, 1, 1)
+    )
     assert (counted.frames, counted.rejected) == (wanted.frames, wanted.rejected) == (len(READS), 3)

@@ -1,4 +1,12 @@
-"""Binance spot and USD-M public data: trades, best quotes and diff depth, from frames to rows of the ring."""
+"""Binance spot and USD-M public data, from frames to rows of the ring.
+
+Trades, aggregate trades, best quotes and diff depth are read here, by the scanner where it knows their bytes; the
+other channels in `channels.py`. Of a symbol whose single trades come, aggregate trades tell nothing new and are
+passed over: no volume is counted twice.
+
+The domain of a fault is one symbol's book: an update that is missing or that cannot be read makes that book start
+again from a snapshot, and no other. There is no checksum: a digit that changed into another true price is believed.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +15,23 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from streamtrader.errors import BadMessage, ConfigError
+from streamtrader.errors import BadMessage, ConfigError, UnknownMessage
 from streamtrader.events import ASK, BID, MORE, BookState, Kind
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
+from streamtrader.units import NS_PER_S
 from streamtrader.venues.binance import messages, scan
-from streamtrader.venues.binance.markets import CHANNELS, SPOT, Market
+from streamtrader.venues.binance.channels import SlowChannels, check_symbol
+from streamtrader.venues.binance.listed import table_of, trade_flags_of
+from streamtrader.venues.binance.markets import AGGREGATE, CHANNELS, SPOT, TICKER, TRADE, Market, base_of
+from streamtrader.venues.binance.partial import ROWS_MOST
 from streamtrader.venues.binance.scan import HANDED_OVER, ROW_BYTES_MIN, Scanner
 from streamtrader.venues.books import BookSync
+from streamtrader.venues.values import nanoseconds
 from streamtrader.venues.venue import Counters, Endpoints, Limits, SnapshotRequest, Venue
 
+DEPTH_BASE = "depth"
+BEAT = b'{"method":"LIST_SUBSCRIPTIONS","id":1}'
 SPARE_ROWS = 4  # a frame may also change the state of its book
 PATH_BYTES_MOST = 4_000  # longer lists of streams are sent as messages: servers refuse long request lines
 STREAMS_A_MESSAGE = 200
@@ -45,10 +60,10 @@ class Binance(Venue):
         self.instruments = tuple(instruments)
         self.market = market
         self.channels = tuple(channels)
-        self.endpoints = tuple(endpoints) or market.endpoints
+        self.endpoints = tuple(endpoints) or market.route_of(self.channels).endpoints
         self.is_stamped = is_stamped
         self.wants_rotation = False
-        self.limits = limits or Limits(weight_per_minute=market.weight_per_minute)
+        self.limits = limits or market.limits
         if len(self._streams(self.instruments)) > self.limits.streams:
             raise ConfigError(f"one binance connection carries {self.limits.streams} streams at most")
         symbols = [instrument.symbol for instrument in self.instruments]
@@ -56,9 +71,14 @@ class Binance(Venue):
         self._counters = Counters()
         self._places = np.zeros((len(symbols), 2), np.int64)
         self._books = [BookSync(index, self._counters, place.data) for index, place in enumerate(self._places)]
-        self._has_depth = any(channel.startswith("depth") for channel in self.channels)
+        self._has_depth = any(base_of(channel) == DEPTH_BASE for channel in self.channels)
+        self._slow = SlowChannels(self.instruments, self._counters, self.channels, has_depth=self._has_depth)
+        self._suspect = -1  # whose book the message in hand belongs to
+        self._clock_ns = 0  # of that message
+        self._beat_at_ns = 0
         self._scanner = scanner
-        self._table = scan.table_of(symbols)
+        self._table = table_of(symbols)
+        self._has_trades = trade_flags_of(self._table, len(symbols))
         self._header = np.zeros(scan.HEADER_WORDS, np.int64)
         self._words = self._header.data
         self._lengths = np.zeros(FRAMES_A_CALL, np.int64)
@@ -74,7 +94,7 @@ class Binance(Venue):
         return counters
 
     def book_state(self, instrument: int) -> BookState:
-        return self._books[instrument].state
+        return self._books[instrument].state if self._has_depth else self._slow.tops[instrument].book.state
 
     def stream_path(self) -> str:
         streams = "/".join(self._streams(self.instruments))
@@ -96,18 +116,31 @@ class Binance(Venue):
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         self.wants_rotation = False
-        for book in self._books:
-            if self._has_depth:
+        self._beat_at_ns = 0
+        if self._has_depth:
+            for book in self._books:
                 book.connect(received_ns, ring)
-            else:
-                book.become(BookState.LIVE, received_ns, ring)  # nothing to synchronise
+        else:
+            for top in self._slow.tops:
+                top.connect(received_ns, ring, is_live=not self._slow.has_partial)  # else nothing to synchronise
 
     def disconnected(self, received_ns: int, ring: Ring) -> None:
-        for book in self._books:
+        books = self._books if self._has_depth else [top.book for top in self._slow.tops]
+        for book in books:
             book.disconnect(received_ns, ring)
 
+    def outgoing(self, now_ns: int) -> list[bytes]:
+        """A question whose answer shows that the link lives, where the venue's own pings are minutes apart."""
+        every_ns = int(self.market.beat_every_s * NS_PER_S)
+        if not every_ns or self.is_stamped or now_ns < self._beat_at_ns:
+            return []
+        was_set, self._beat_at_ns = self._beat_at_ns > 0, now_ns + every_ns
+        return [BEAT] if was_set else []
+
     def rows_of_frame(self, frame: bytes) -> int:
-        return min(len(frame) // ROW_BYTES_MIN, frame.count(b"[")) + SPARE_ROWS  # a bracket for every level
+        """A bracket for every level; partial depth also removes levels of the message before."""
+        spare = SPARE_ROWS if self._has_depth else SPARE_ROWS + ROWS_MOST
+        return min(len(frame) // ROW_BYTES_MIN, frame.count(b"[")) + spare
 
     def rows_of_answer(self, request: SnapshotRequest, body: bytes) -> int:
         return body.count(b"[") + SPARE_ROWS + self._books[request.instrument].rows_kept
@@ -171,7 +204,7 @@ class Binance(Venue):
             self._counters.last_error = str(error)[:200]
             book.refuse()
             return
-        venue_ns = messages.nanoseconds(data.T)
+        venue_ns = nanoseconds(data.T)
         book.snapshot(data.lastUpdateId, venue_ns, received_ns, data.bids, data.asks, ring)
 
     def _streams(self, instruments: Sequence[Instrument]) -> list[str]:
@@ -183,14 +216,23 @@ class Binance(Venue):
         return SnapshotRequest(instrument, symbol, path, self.market.snapshot_weight)
 
     def _hand_over(self, frame: bytes, received_ns: int, ring: Ring) -> None:
-        self._counters.handed_over += 1
+        counters = self._counters
+        counters.handed_over += 1
+        self._suspect = -1
         try:
             self._decode_slowly(frame, received_ns, ring)
+        except UnknownMessage as error:
+            counters.unknown += 1
+            counters.last_error = str(error)[:200]
         except BadMessage as error:
-            self._counters.rejected += 1
-            self._counters.last_error = str(error)[:200]
+            counters.rejected += 1
+            counters.last_error = str(error)[:200]
+            if self._suspect >= 0 and ring.free >= SPARE_ROWS:
+                self._books[self._suspect].lose(self._clock_ns, ring)
 
     def _decode_slowly(self, frame: bytes, received_ns: int, ring: Ring) -> None:
+        if frame.startswith(b"["):
+            raise UnknownMessage("a list, where combined streams send objects")
         envelope = messages.envelope_of(frame)
         symbol, _, channel = envelope.stream.partition("@")
         instrument = self._index.get(symbol, -1)
@@ -201,16 +243,21 @@ class Binance(Venue):
             if not 0 < envelope.ns < 2**63:
                 raise BadMessage("a frame without the market's stamp")
             received_ns = envelope.ns
+        base, self._clock_ns = base_of(channel), received_ns
+        if self._has_depth and base == DEPTH_BASE:
+            self._suspect = instrument
         if self._end - ring.written < self.rows_of_frame(frame):
             raise BadMessage("no room in the ring: the caller must wait for it")
-        if channel == "trade":
+        if base == TRADE:
             self._write_trade(messages.trade_of(envelope.data), instrument, received_ns, ring)
-        elif channel == "bookTicker":
+        elif base == AGGREGATE:
+            self._write_aggregate(messages.aggregate_of(envelope.data), instrument, received_ns, ring)
+        elif base == TICKER:
             self._write_quote(messages.ticker_of(envelope.data), instrument, received_ns, ring)
-        elif channel == "depth" or channel.startswith("depth@"):
+        elif base == DEPTH_BASE:
             self._write_depth(messages.depth_of(envelope.data), instrument, received_ns, ring)
         else:
-            self._counters.unknown += 1
+            self._slow.read(channel, envelope.data, instrument, received_ns, ring)
 
     def _take_notice(self, envelope: messages.Envelope) -> None:
         """Answers to our requests, errors, and the announcement that the venue ends the connection."""
@@ -223,28 +270,39 @@ class Binance(Venue):
         elif envelope.error or envelope.code:
             self._counters.errors += 1
             self._counters.last_error = bytes(envelope.error or envelope.code)[:200].decode(errors="replace")
-        elif not envelope.result:
+        elif envelope.result:
+            self._counters.notices += 1
+        else:
             self._counters.unknown += 1
 
-    def _check_symbol(self, symbol: str, instrument: int) -> None:
-        if symbol != self.instruments[instrument].symbol:
-            raise BadMessage("a message of another symbol than its stream's")
-
     def _write_trade(self, data: messages.TradeData, instrument: int, received_ns: int, ring: Ring) -> None:
-        self._check_symbol(data.s, instrument)
-        clocks = (messages.nanoseconds(data.T), received_ns)
+        check_symbol(data.s, self.instruments[instrument])
+        if data.X != messages.OF_THE_MARKET:
+            self._counters.notices += 1
+            return
+        self._has_trades[instrument][0] = 1
+        clocks = (nanoseconds(data.T), received_ns)
         ring.write(Kind.TRADE, instrument, int(data.m), 0, *clocks, data.p, data.q, id=data.t)
         self._words[scan.TRADES] += 1
 
+    def _write_aggregate(self, data: messages.AggregateData, instrument: int, received_ns: int, ring: Ring) -> None:
+        check_symbol(data.s, self.instruments[instrument])
+        if self._has_trades[instrument][0]:
+            self._counters.notices += 1
+            return
+        clocks = (nanoseconds(data.T), received_ns)
+        ring.write(Kind.TRADE, instrument, int(data.m), 0, *clocks, data.p, data.q, id=data.a)
+        self._words[scan.TRADES] += 1
+
     def _write_quote(self, data: messages.TickerData, instrument: int, received_ns: int, ring: Ring) -> None:
-        self._check_symbol(data.s, instrument)
-        clocks = (messages.nanoseconds(data.T), received_ns)
+        check_symbol(data.s, self.instruments[instrument])
+        clocks = (nanoseconds(data.T), received_ns)
         ring.write(Kind.QUOTE, instrument, 0, 0, *clocks, data.b, data.B, data.a, data.A, data.u)
         self._words[scan.QUOTES] += 1
 
     def _write_depth(self, data: messages.DepthData, instrument: int, received_ns: int, ring: Ring) -> None:
-        self._check_symbol(data.s, instrument)
-        clocks = (messages.nanoseconds(data.T or data.E), received_ns)
+        check_symbol(data.s, self.instruments[instrument])
+        clocks = (nanoseconds(data.T or data.E), received_ns)
         rows, start = len(data.b) + len(data.a), ring.written
         for side, levels in ((BID, data.b), (ASK, data.a)):
             for price, size in levels:

@@ -1,8 +1,24 @@
-"""What differs between the venue's markets, and what it publishes about its instruments.
+"""What differs between the venue's markets: addresses, limits, and what it publishes about its instruments.
 
-USD-M serves depth and bookTicker under one path prefix and trades under another (its older common address is
-retired): such a market takes two connections, each with its own channels. Spot needs one. Addresses that serve
-market data only come first: nothing can be ordered there.
+Spot serves every channel at one address; those that serve market data only come first: nothing can be ordered there
+(https://developers.binance.com/docs/binance-spot-api-docs/faqs/market_data_only). USD-M has routed its streams by
+path since 2026-04-23: books at /public, everything else at /market, an account's own events at /private. The path
+without a route still answers, and acknowledges what it then never sends
+(https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Important-WebSocket-Change-Notice).
+So a USD-M connection takes the channels of one route. Single trades are not in the documentation of USD-M; they come
+at /public (observed by several users, in August 2026). Aggregate trades are documented, at /market.
+
+Limits, of https://developers.binance.com/legacy-docs/binance-spot-api-docs/web-socket-streams and
+https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams:
+
+                                    spot                          USD-M
+    streams of a connection         1,024                         1,024
+    messages to the server          5 a second, pongs count       10 a second
+    connections of an address       300 in 5 minutes              (the same is kept)
+    life of a connection            24 hours                      24 hours
+    ping of the server              every 20 s, pong in 1 minute  every 3 minutes, pong in 10 minutes
+    weight of an address            6,000 a minute                2,400 a minute
+    weight of a snapshot of 1,000   50                            20
 """
 
 from __future__ import annotations
@@ -16,25 +32,71 @@ import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.instruments import Instrument
-from streamtrader.venues.binance.messages import decoder
-from streamtrader.venues.venue import Endpoints
+from streamtrader.venues.values import decoder
+from streamtrader.venues.venue import Endpoints, Limits
 
-TRADE, TICKER, DEPTH = "trade", "bookTicker", "depth@100ms"
-CHANNELS = (TRADE, TICKER, DEPTH)
+TRADE, AGGREGATE, TICKER, DEPTH = "trade", "aggTrade", "bookTicker", "depth@100ms"
+KLINE, MARK, LIQUIDATION = "kline_", "markPrice", "forceOrder"
+PARTIAL = ("depth5", "depth10", "depth20")
+CHANNELS = (TRADE, TICKER, DEPTH)  # of a session that names none
+ALL_CHANNELS = (*CHANNELS, AGGREGATE, "kline_1m", "markPrice@1s", LIQUIDATION, *PARTIAL)
+FUTURE, DATES = "future", ("MONTH", "QUARTER")  # in the type of a contract that is delivered, and pays no funding
+PING_LATE_S = 5.0
+
+
+def base_of(channel: str) -> str:
+    """A channel without its pace: `depth` of `depth@100ms`."""
+    return channel.partition("@")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address and the channels that it serves, by their bases; none: all of them."""
+
+    endpoints: tuple[Endpoints, ...]
+    serves: tuple[str, ...] = ()
+
+    def has(self, channel: str) -> bool:
+        base = base_of(channel)
+        return not self.serves or (KLINE if base.startswith(KLINE) else base) in self.serves
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """One of the venue's markets; fees are those of its lowest tier."""
+    """One of the venue's markets; fees are those of its lowest tier.
+
+    `beat_every_s`: so often we ask for an answer, where the venue's own pings are too far apart to tell a dead link.
+    """
 
     name: str
     kind: str
     rest_prefix: str
-    endpoints: tuple[Endpoints, ...]
+    routes: tuple[Route, ...]
+    limits: Limits
     snapshot_weight: int
-    weight_per_minute: int
     maker_fee_bps: float
     taker_fee_bps: float
+    beat_every_s: float = 0.0
+
+    @property
+    def endpoints(self) -> tuple[Endpoints, ...]:
+        """Those of the channels that a session has by default."""
+        return self.route_of(CHANNELS).endpoints
+
+    def route_of(self, channels: Sequence[str]) -> Route:
+        """The one route that serves all the channels."""
+        for route in self.routes:
+            if all(route.has(channel) for channel in channels):
+                return route
+        raise ConfigError(
+            f"binance {self.name} serves {', '.join(channels)} at different addresses: they need a connection each",
+            routes=[route.serves for route in self.routes],
+        )
+
+    def channels_by_route(self, channels: Sequence[str]) -> list[tuple[str, ...]]:
+        """The channels of each connection that serving all of them takes."""
+        parts = [tuple(channel for channel in channels if route.has(channel)) for route in self.routes]
+        return [part for part in parts if part]
 
     def depth_path(self, symbol: str, levels: int) -> str:
         return f"{self.rest_prefix}/depth?symbol={quote(symbol)}&limit={levels}"
@@ -47,31 +109,39 @@ class Market:
         return f"{self.rest_prefix}/exchangeInfo?symbols={quote(f'[{listed}]')}"
 
 
+MARKET_DATA_ONLY = Endpoints("wss://data-stream.binance.vision", "https://data-api.binance.vision")
 SPOT = Market(
     name="spot",
     kind="spot",
     rest_prefix="/api/v3",
-    endpoints=(
-        Endpoints("wss://data-stream.binance.vision", "https://data-api.binance.vision"),
-        Endpoints("wss://stream.binance.com:9443", "https://api.binance.com"),
+    routes=(
+        Route((
+            MARKET_DATA_ONLY,
+            Endpoints("wss://stream.binance.com:9443", "https://api.binance.com"),
+            Endpoints("wss://stream.binance.com", "https://api-gcp.binance.com"),  # port 443
+        )),
     ),
+    limits=Limits(streams=1024, messages_per_s=5.0, weight_per_minute=3_000, silence_s=20.0 + PING_LATE_S),
     snapshot_weight=50,
-    weight_per_minute=3_000,
     maker_fee_bps=10.0,
     taker_fee_bps=10.0,
-)
+)  # fmt: skip
+_USDM_REST = "https://fapi.binance.com"
 USDM = Market(
     name="usdm",
     kind="perpetual",
     rest_prefix="/fapi/v1",
-    endpoints=(Endpoints("wss://fstream.binance.com/public", "https://fapi.binance.com"),),
+    routes=(
+        Route((Endpoints("wss://fstream.binance.com/public", _USDM_REST),), (TRADE, TICKER, "depth", *PARTIAL)),
+        Route((Endpoints("wss://fstream.binance.com/market", _USDM_REST),), (AGGREGATE, KLINE, MARK, LIQUIDATION)),
+    ),
+    limits=Limits(streams=1024, messages_per_s=10.0, weight_per_minute=1_200, silence_s=60.0),
     snapshot_weight=20,
-    weight_per_minute=1_200,
     maker_fee_bps=2.0,
     taker_fee_bps=5.0,
+    beat_every_s=20.0,
 )
 MARKETS = {market.name: market for market in (SPOT, USDM)}
-USDM_TRADES = (Endpoints("wss://fstream.binance.com/market", "https://fapi.binance.com"),)
 
 
 class _Filter(msgspec.Struct, gc=False, rename={"tick": "tickSize", "step": "stepSize"}):
@@ -103,7 +173,7 @@ def instruments_of(body: bytes, market: Market, symbols: Sequence[str]) -> tuple
     missing = [symbol for symbol in symbols if symbol not in listed]
     if missing:
         raise ConfigError(f"binance {market.name} does not list {', '.join(missing)}")
-    return tuple(_instrument(listed[symbol], market) for symbol in symbols)
+    return tuple(_instrument(listed[symbol], market) for symbol in symbols or listed)
 
 
 def _instrument(entry: _Symbol, market: Market) -> Instrument:
@@ -122,7 +192,7 @@ def _instrument(entry: _Symbol, market: Market) -> Instrument:
             minimum_notional=notional,
             maker_fee_bps=market.maker_fee_bps,
             taker_fee_bps=market.taker_fee_bps,
-            kind=market.kind,
+            kind=FUTURE if any(date in entry.contractType for date in DATES) else market.kind,
         )
     except (KeyError, InvalidOperation, ConfigError) as error:
         raise BadMessage(f"the filters of {entry.symbol} cannot be read: {error!r}") from error

@@ -1,9 +1,11 @@
-"""The hot path of the adapter: one trade, bookTicker or depth frame to rows of the ring, without an object made.
+"""The hot path of the adapter: one trade, aggTrade, bookTicker or depth frame to rows of the ring, no object made.
 
 Plain functions over bytes; `kernel.compiler` turns them into machine code, uncompiled they do the same. The
 scanner knows exactly the frames that the venue sends today, key by key. It refuses everything else (another order
 of keys, an exponent, a sign, more than 15 digits, a price of zero, bytes left over) by answering `HANDED_OVER`,
 and the slow path in `messages.py` decides what the frame is. So the scanner never rejects and never counts errors.
+Since 2026 frames of USD-M carry the pair behind the symbol (`ps`) and the type of the symbol at their end (`st`);
+older captures do not.
 
 How the steps chain with `at`, and what -1 means, is told in `venues/tokens.py`.
 """
@@ -11,14 +13,14 @@ How the steps chain with `at`, and what -1 means, is told in `venues/tokens.py`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from streamtrader.events import ASK, BID, EVENT, MORE, Kind
-from streamtrader.kernel.record import Record, boxed
 from streamtrader.units import ABSURD
+from streamtrader.venues.binance.listed import QUOTE_MARK, find_slot, symbol, table_of
 from streamtrader.venues.books import EXPECTED, NEWEST
 from streamtrader.venues.tokens import (
     STAMP_BYTES,
@@ -38,97 +40,30 @@ HANDED_OVER, COMMITTED, DEPTH = 0, 1, 2  # what `scan` answers; a depth message 
 INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES, LEVELS, DONE, AT, SEQUENCE, END = range(12)
 HEADER_WORDS = 12
 
-NAME_BYTES = 32  # longer symbols take the slow path
 ROW_BYTES_MIN = 5  # [1,1] is the shortest level that the slow path takes
 
 TRADE, QUOTE, BOOK = int(Kind.TRADE), int(Kind.QUOTE), int(Kind.BOOK)
 
 OPENING = literal('{"stream":"')
 AT_TRADE = literal('trade","data":{"e":"trade","E":')
+AT_AGGREGATE = literal('aggTrade","data":{"e":"aggTrade","E":')
 AT_TICKER = literal('bookTicker","data":{')
 AT_DEPTH, AT_SIGN, PACE_UNIT = literal("depth"), literal("@"), literal("ms")
 DEPTH_DATA = literal('","data":{"e":"depthUpdate","E":')
 TICKER_EVENT = literal('"e":"bookTicker",')
 KEY_T, KEY_E, KEY_U, KEY_FIRST = literal(',"T":'), literal(',"E":'), literal('"u":'), literal(',"U":')
 KEY_LAST, KEY_PREVIOUS, KEY_ID = literal(',"u":'), literal(',"pu":'), literal(',"t":')
-KEY_SYMBOL, KEY_PRICE, KEY_SIZE = literal(',"s":"'), literal(',"p":"'), literal('","q":"')
+KEY_SYMBOL, KEY_PAIR, KEY_KIND = literal(',"s":"'), literal(',"ps":"'), literal(',"st":')
+KEY_PRICE, KEY_SIZE, KEY_NORMAL = literal(',"p":"'), literal('","q":"'), literal(',"nq":"')
+KEY_AGGREGATE, KEY_EARLIEST, KEY_LATEST = literal(',"a":'), literal(',"f":'), literal(',"l":')
 KEY_BID, KEY_BID_SIZE = literal(',"b":"'), literal('","B":"')
 KEY_ASK, KEY_ASK_SIZE = literal('","a":"'), literal('","A":"')
 KEY_BIDS, KEY_ASKS = literal(',"b":['), literal(',"a":[')
-QUOTE_MARK, KEY_TYPE, KEY_MAKER, KEY_LAST_FLAG = literal('"'), literal(',"X":"'), literal(',"m":'), literal(',"M":')
+KEY_TYPE, KEY_MAKER, KEY_LAST_FLAG = literal(',"X":"'), literal(',"m":'), literal(',"M":')
 MARKET_MAKER = literal('MARKET","m":')
 TRUE, FALSE = literal("true"), literal("false")
 LEVEL_OPEN, LEVEL_MIDDLE, LEVEL_CLOSE, COMMA = literal('["'), literal('","'), literal('"]'), literal(",")
 CLOSE_LIST, CLOSE_DATA = literal("]"), literal("}")
-
-
-class Listed(Record):
-    """One slot of the table of instruments: its symbol as streams and as messages write it."""
-
-    def __init__(self) -> None:
-        self.lower = np.zeros(NAME_BYTES, np.uint8)
-        self.upper = np.zeros(NAME_BYTES, np.uint8)
-        self.length = 0
-        self.instrument = -1
-
-
-def table_of(symbols: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
-    """An open-addressing table from the bytes of a stream's symbol to its instrument; at most a quarter full."""
-    slots = 1 << max(4, (4 * len(symbols) - 1).bit_length())
-    table = boxed(*[Listed()] * slots)
-    for instrument, symbol in enumerate(symbols):
-        lower, upper = symbol.lower().encode(), symbol.upper().encode()
-        if len(lower) > NAME_BYTES or len(lower) != len(upper):
-            continue  # the slow path knows it
-        slot = 0
-        for byte in lower:
-            slot = (slot * 33 + byte) & 0xFFFFFFFF
-        slot &= slots - 1
-        while table[slot]["length"]:
-            slot = (slot + 1) & (slots - 1)
-        table[slot]["lower"][: len(lower)] = np.frombuffer(lower, np.uint8)
-        table[slot]["upper"][: len(upper)] = np.frombuffer(upper, np.uint8)
-        table[slot]["length"] = len(lower)
-        table[slot]["instrument"] = instrument
-    return table
-
-
-def find_slot(frame: Any, at: int, stop: int, table: Any) -> tuple[int, int]:
-    """The slot of the symbol that ends at the next `@`, and the place after that."""
-    if at < 0:
-        return -1, -1
-    code, length, most = 0, 0, min(NAME_BYTES, stop - at)
-    while length < most and frame[at + length] != 64:
-        code = (code * 33 + frame[at + length]) & 0xFFFFFFFF
-        length += 1
-    if length == 0 or length == most:  # noqa: PLR1714 - compiled, without a tuple
-        return -1, -1
-    mask = len(table) - 1
-    slot = code & mask
-    for _ in range(len(table)):
-        listed = table[slot]
-        if listed["length"] == 0:
-            return -1, -1
-        if listed["length"] == length:
-            equal = True
-            for index in range(length):
-                equal = equal and listed["lower"][index] == frame[at + index]
-            if equal:
-                return slot, at + length + 1
-        slot = (slot + 1) & mask
-    return -1, -1
-
-
-def symbol(frame: Any, at: int, stop: int, listed: Any) -> int:
-    """The place after `,"s":"BTCUSDT"`, when it is the symbol of the stream."""
-    at = after(frame, at, stop, KEY_SYMBOL)
-    length = listed["length"]
-    if at < 0 or at + length >= stop:
-        return -1
-    for index in range(length):
-        if frame[at + index] != listed["upper"][index]:
-            return -1
-    return after(frame, at + length, stop, QUOTE_MARK)
 
 
 def scan_read(
@@ -170,14 +105,14 @@ def scan(
         return HANDED_OVER
     if received_ns == 0:
         received_ns, stop = stamp(frame, length)
-        if received_ns <= 0:
-            return HANDED_OVER
     slot, at = find_slot(frame, after(frame, 0, stop, OPENING), stop, table)
-    if at < 0 or at >= stop:
+    if received_ns <= 0 or at < 0 or at >= stop:
         return HANDED_OVER
     listed = table[slot]
     if frame[at] == 116:
         return scan_trade(frame, at, stop, events, sequence, received_ns, listed, header)
+    if frame[at] == 97:
+        return scan_aggregate(frame, at, stop, events, sequence, received_ns, listed, header)
     if frame[at] == 98:
         return scan_ticker(frame, at, stop, events, sequence, received_ns, listed, header)
     return scan_depth(frame, at, stop, events, sequence, room, received_ns, listed, header)
@@ -189,28 +124,75 @@ def scan_trade(
     """One trade: `m` says that the buyer was the maker, so that the seller came to the market."""
     _, at = milliseconds(frame, after(frame, at, stop, AT_TRADE))
     early_ns, early = milliseconds(frame, after(frame, at, stop, KEY_T))  # USD-M has T before s
-    identity, at = integer(frame, after(frame, symbol(frame, max(at, early), stop, listed), stop, KEY_ID))
-    price, at = decimal(frame, after(frame, at, stop, KEY_PRICE))
-    size, at = decimal(frame, after(frame, above_zero(price, at), stop, KEY_SIZE))
-    at = after(frame, above_zero(size, at), stop, QUOTE_MARK)
+    at = symbol(frame, max(at, early), stop, KEY_SYMBOL, listed)
+    identity, at = integer(frame, after(frame, at, stop, KEY_ID))
+    price, size, at = price_and_size(frame, at, stop)
     if early >= 0:
         venue_ns = early_ns
         at = after(frame, after(frame, at, stop, KEY_TYPE), stop, MARKET_MAKER)
     else:
         venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T))
         at = after(frame, at, stop, KEY_MAKER)
+    side, at = aggressor(frame, at, stop)
+    if at != stop:
+        return HANDED_OVER
+    listed["has_trades"] = 1
+    return put_trade(events, sequence, venue_ns, received_ns, price, size, identity, side, listed, header)
+
+
+def scan_aggregate(
+    frame: Any, at: int, stop: int, events: Any, sequence: int, received_ns: int, listed: Any, header: Any
+) -> int:
+    """The trades of one taker at one price as one trade; of a symbol whose single trades come it is told already."""
+    _, at = milliseconds(frame, after(frame, at, stop, AT_AGGREGATE))
+    early_id, early = integer(frame, after(frame, at, stop, KEY_AGGREGATE))  # USD-M has a before s
+    at = symbol(frame, max(at, early), stop, KEY_SYMBOL, listed)
+    identity, late = integer(frame, after(frame, at, stop, KEY_AGGREGATE))
+    if early >= 0:
+        identity, late = early_id, at
+    price, size, at = price_and_size(frame, late, stop)
+    _, normal = decimal(frame, after(frame, at, stop, KEY_NORMAL))  # without orders of retail programmes
+    at = max(at, after(frame, normal, stop, QUOTE_MARK))
+    _, at = integer(frame, after(frame, at, stop, KEY_EARLIEST))
+    _, at = integer(frame, after(frame, at, stop, KEY_LATEST))
+    venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T))
+    side, at = aggressor(frame, after(frame, at, stop, KEY_MAKER), stop)
+    if at != stop or listed["has_trades"]:
+        return HANDED_OVER
+    return put_trade(events, sequence, venue_ns, received_ns, price, size, identity, side, listed, header)
+
+
+def price_and_size(frame: Any, at: int, stop: int) -> tuple[float, float, int]:
+    """`,"p":"61837.63","q":"0.02"` of a trade, and the place after it."""
+    price, at = decimal(frame, after(frame, at, stop, KEY_PRICE))
+    size, at = decimal(frame, after(frame, above_zero(price, at), stop, KEY_SIZE))
+    return price, size, after(frame, above_zero(size, at), stop, QUOTE_MARK)
+
+
+def aggressor(frame: Any, at: int, stop: int) -> tuple[int, int]:
+    """The taker's side from the flag that the buyer was the maker; `stop` when all that follows is known."""
     sold = after(frame, at, stop, TRUE)
     at = max(sold, after(frame, at, stop, FALSE))
-    if early < 0:
-        at = after(frame, at, stop, KEY_LAST_FLAG)
-        at = max(after(frame, at, stop, TRUE), after(frame, at, stop, FALSE))
-    if after(frame, at, stop, CLOSE_DATA) != stop:
-        return HANDED_OVER
+    flag = after(frame, at, stop, KEY_LAST_FLAG)  # spot
+    at = max(at, after(frame, flag, stop, TRUE), after(frame, flag, stop, FALSE))
+    return (1 if sold >= 0 else 0), ending(frame, at, stop)
+
+
+def ending(frame: Any, at: int, stop: int) -> int:
+    """`stop`, when the data ends here, with or without the type of the symbol that USD-M tells."""
+    _, told = integer(frame, after(frame, at, stop, KEY_KIND))
+    return after(frame, max(at, told), stop, CLOSE_DATA)
+
+
+def put_trade(
+    events: Any, sequence: int, venue_ns: int, received_ns: int, price: float, size: float, identity: int, side: int,
+    listed: Any, header: Any,
+) -> int:  # fmt: skip
     event = events[sequence & (len(events) - 1)]
     event["venue_ns"], event["received_ns"] = venue_ns, received_ns
     event["a"], event["b"], event["c"], event["d"] = price, size, 0.0, 0.0
     event["id"], event["instrument"], event["kind"] = identity, listed["instrument"], TRADE
-    event["side"], event["flags"] = 1 if sold >= 0 else 0, 0
+    event["side"], event["flags"] = side, 0
     header[TRADES] += 1
     return COMMITTED
 
@@ -222,7 +204,9 @@ def scan_ticker(
     at = after(frame, at, stop, AT_TICKER)
     dated = after(frame, at, stop, TICKER_EVENT)
     update, at = integer(frame, after(frame, max(at, dated), stop, KEY_U))
-    bid, at = decimal(frame, after(frame, symbol(frame, at, stop, listed), stop, KEY_BID))
+    at = symbol(frame, at, stop, KEY_SYMBOL, listed)
+    at = max(at, symbol(frame, at, stop, KEY_PAIR, listed))
+    bid, at = decimal(frame, after(frame, at, stop, KEY_BID))
     bid_size, at = decimal(frame, after(frame, above_zero(bid, at), stop, KEY_BID_SIZE))
     ask, at = decimal(frame, after(frame, above_zero(bid_size, at), stop, KEY_ASK))
     ask_size, at = decimal(frame, after(frame, above_zero(ask, at), stop, KEY_ASK_SIZE))
@@ -231,7 +215,7 @@ def scan_ticker(
     if dated >= 0:
         venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T))
         _, at = milliseconds(frame, after(frame, at, stop, KEY_E))
-    if after(frame, at, stop, CLOSE_DATA) != stop:
+    if ending(frame, at, stop) != stop:
         return HANDED_OVER
     event = events[sequence & (len(events) - 1)]
     event["venue_ns"], event["received_ns"] = venue_ns, received_ns
@@ -253,7 +237,9 @@ def scan_depth(
     at = max(at, after(frame, pace, stop, PACE_UNIT))
     venue_ns, at = milliseconds(frame, after(frame, at, stop, DEPTH_DATA))
     traded_ns, late = milliseconds(frame, after(frame, at, stop, KEY_T))  # USD-M only
-    first, at = integer(frame, after(frame, symbol(frame, max(at, late), stop, listed), stop, KEY_FIRST))
+    at = symbol(frame, max(at, late), stop, KEY_SYMBOL, listed)
+    at = max(at, symbol(frame, at, stop, KEY_PAIR, listed))
+    first, at = integer(frame, after(frame, at, stop, KEY_FIRST))
     last, at = integer(frame, after(frame, at, stop, KEY_LAST))
     known = first - 1
     if late >= 0:
@@ -264,7 +250,7 @@ def scan_depth(
     at = after(frame, at, stop, KEY_BIDS)
     at, rows = levels(frame, at, stop, events, sequence, room, BID, 0)
     at, rows = levels(frame, after(frame, at, stop, KEY_ASKS), stop, events, sequence, room, ASK, rows)
-    if after(frame, at, stop, CLOSE_DATA) != stop:
+    if ending(frame, at, stop) != stop:
         return HANDED_OVER
     mask = len(events) - 1
     for row in range(rows):

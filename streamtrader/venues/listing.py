@@ -1,0 +1,122 @@
+"""What the rest of the engine must know of a venue before it has an adapter of it: one `Listing` each, no sockets.
+
+A venue's package exports its listing as `LISTING`; `venues/registry.py` finds it by the venue's name.
+"""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from streamtrader.errors import BadMessage
+from streamtrader.instruments import Instrument
+from streamtrader.venues.venue import Endpoints, Limits, Venue
+
+Scanner = Callable[..., int]
+
+
+class Sighting(NamedTuple):
+    """What a frame of a capture tells about an instrument: its symbol, and prices and sizes as the venue wrote them.
+
+    An empty symbol: the message does not say whose it is (Binance's REST snapshot).
+    """
+
+    symbol: str
+    levels: Sequence[tuple[str, str]] = ()  # (price, size) texts
+    is_book: bool = False
+    kind: str = ""  # "spot", "perpetual" where the frame itself tells it
+
+
+class Listing(abc.ABC):
+    """One venue. `kind` is that of instruments ("spot", "perpetual"): a venue may have other addresses for each."""
+
+    name: str  # as in `--venue` and in `Instrument.venue`
+    title: str
+    kinds: tuple[str, ...]
+    channels: tuple[str, ...]  # all that the adapter reads
+    limits: Limits
+    proof: str  # how its books are proved, for the table of capabilities
+    hosts: tuple[str, ...]  # ends of the host names that captures of it name
+    needs_key: bool = False  # market data only with a key
+
+    @abc.abstractmethod
+    def endpoints(self, kind: str) -> tuple[Endpoints, ...]: ...
+
+    @abc.abstractmethod
+    def make(
+        self,
+        instruments: Sequence[Instrument],
+        kind: str,
+        *,
+        endpoints: Sequence[Endpoints] = (),
+        is_stamped: bool = False,
+        scanner: Scanner | None = None,
+    ) -> Venue:
+        """An adapter for a live session, with the channels that a session wants."""
+
+    @abc.abstractmethod
+    def make_for_capture(
+        self,
+        instruments: Sequence[Instrument],
+        kind: str,
+        *,
+        has_books: bool = True,
+        channels: Sequence[str] = (),
+        scanner: Scanner | None = None,
+    ) -> Venue:
+        """An adapter that reads whatever a capture may hold; without books where the connection carried none.
+
+        `channels` are those that a recording of ours lists: then the adapter is the one that the session had.
+        """
+
+    @abc.abstractmethod
+    def instruments_path(self, kind: str, symbols: Sequence[str]) -> str:
+        """Path and query of the REST request for the rules of some symbols."""
+
+    @abc.abstractmethod
+    def instruments_of(self, body: bytes, kind: str, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+        """The instruments of the answer in the order of `symbols`, all of them where none is named.
+
+        `ConfigError` for symbols that are not listed.
+        """
+
+    @abc.abstractmethod
+    def sightings(self, frame: bytes) -> Iterator[Sighting]:
+        """What a recorded frame tells about instruments; nothing where it is not of this venue. May raise ValueError,
+        KeyError, TypeError, IndexError, AttributeError: a first pass over a capture takes what it understands.
+        """
+
+    def rest_headers(self) -> Mapping[str, str]:
+        """What goes with every REST request: the key, where the venue tells nothing without one. Never shown."""
+        return {}
+
+    def fees_bps(self, kind: str) -> tuple[float, float]:
+        """Maker and taker fee of the lowest tier, for instruments whose rules a capture does not hold."""
+        return 10.0, 10.0
+
+    def kind_of(self, url: str) -> str:
+        """The kind of the instruments behind a websocket's address; "" where the address does not tell."""
+        return self.kinds[0] if len(self.kinds) == 1 else ""
+
+    def split(self, symbol: str) -> tuple[str, str]:
+        """Base and quote of a symbol, where the venue's way to write it tells."""
+        for mark in "/-_":
+            if mark in symbol:
+                base, _, rest = symbol.partition(mark)
+                return base, rest.partition(mark)[0]
+        return symbol, ""
+
+    def knows_url(self, url: str) -> bool:
+        host = urlsplit(url).hostname or ""
+        return any(host == known or host.endswith("." + known) for known in self.hosts)
+
+
+def texts_of(frame: bytes) -> Any:
+    """A frame as Python objects in which every number is the venue's own text."""
+    try:
+        return json.loads(frame, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(f"no JSON: {error}") from error
