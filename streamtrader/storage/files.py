@@ -70,7 +70,11 @@ def replace_whole(path: Path, data: bytes) -> None:
 
 def create_whole(path: Path, data: bytes) -> None:
     """Like `replace_whole`, but an existing file is never touched: `FileExistsError`."""
-    aside = _written_aside(path, data)
+    place_whole(_written_aside(path, data), path)
+
+
+def place_whole(aside: Path, path: Path) -> None:
+    """Give a finished file its name, but never that of another: `FileExistsError`, and the finished file is gone."""
     try:
         os.link(aside, path)  # unlike a rename it fails where the name is taken
     except (FileExistsError, FileNotFoundError):
