@@ -19,7 +19,7 @@ from streamtrader.errors import ConfigError, StreamTraderError
 if TYPE_CHECKING:
     from streamtrader.config import Settings
 
-DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT = range(6)
+DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT, DISK_FULL = range(7)
 
 ConfigOption = Annotated[list[Path] | None, typer.Option("-c", "--config", help="A settings file; repeatable.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, or strategy.parameter=value.")]

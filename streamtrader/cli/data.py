@@ -1,4 +1,4 @@
-"""Commands about recorded markets: import, check, list."""
+"""Commands about recorded markets: import, export, check, list."""
 
 from __future__ import annotations
 
@@ -10,51 +10,120 @@ from typing import Annotated, Any
 
 import typer
 
-from streamtrader.cli.common import FAILED, JsonOption, PlainOption, VerboseOption, common, tell, told_errors
+from streamtrader.cli import consolidated, get
+from streamtrader.cli.common import FAILED, USAGE, JsonOption, PlainOption, VerboseOption, common, tell, told_errors
+from streamtrader.cli.datasets import DATASETS, FILE_EXPORTS, export_dataset, import_dataset, is_dataset
+from streamtrader.cli.lake import LAKE, export_lake, import_lake
 
+AUTO = "auto"
+CAPTURES = ("binance-raw", "cryptofeed", "cryptofeed-text", "cbcap", "json-lines", "json-document")
 WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
 
-app = typer.Typer(help="Import, check and list tapes.", no_args_is_help=True)
+app = typer.Typer(help="Import, export, download, check and list tapes.", no_args_is_help=True)
+app.command("get")(get.get)
+app.command("consolidated")(consolidated.consolidated)
 
 
 @app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Raw captures, one continuing the other.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Raw captures, one continuing the other; files of a data set; or a lake.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The tape to write; it must not exist yet.")],
-    format_: Annotated[str, typer.Option("--format", help="binance-raw: lines of `<ns> <json>`.")] = "binance-raw",
+    format_: Annotated[
+        str, typer.Option("--format", help=f"auto, or one of {', '.join((*CAPTURES, *DATASETS, LAKE))}.")
+    ] = AUTO,
+    venue: Annotated[
+        str, typer.Option("--venue", help="Of captures that do not tell it themselves; wanted of a lake.")
+    ] = "",
+    symbols: Annotated[
+        list[str] | None, typer.Option("--symbol", help="Wanted of a data set or a lake; repeatable.")
+    ] = None,
+    adjust: Annotated[
+        str,
+        typer.Option("--adjust", help="LEAN's equities, carried forward from their first day: none, splits, all."),
+    ] = "none",
+    start: Annotated[str, typer.Option("--from", help="Wanted of a lake: 2024-08-09 or 2024-08-09T12:00, UTC.")] = "",
+    stop: Annotated[str, typer.Option("--to", help="Wanted of a lake: up to this time, not with it.")] = "",
     as_json: JsonOption = False,
     plain: PlainOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Turn raw captures of a venue into a tape, through the adapter that live sessions use."""
+    """Make a tape of raw captures, through the adapter that live sessions use, of a data set, or of a lake."""
     options = common(None, None, is_json=as_json, is_plain=plain, is_verbose=verbose)
-    if format_ != "binance-raw":
-        sys.stderr.write(f"unknown format {format_!r}; there is: binance-raw\n")
-        raise typer.Exit(2)
+    if format_ == LAKE:
+        with told_errors(options):
+            import_lake(
+                files, out, options, venues=[venue] * bool(venue), symbols=symbols or (), between=(start, stop)
+            )
+        return
+    if format_ not in (AUTO, *CAPTURES, *DATASETS):
+        sys.stderr.write(f"unknown format {format_!r}; there are: {', '.join((AUTO, *CAPTURES, *DATASETS, LAKE))}\n")
+        raise typer.Exit(USAGE)
     with told_errors(options):
+        paths = [Path(file) for file in files]
+        if not venue and is_dataset(paths, format_):
+            import_dataset(paths, out, options, wanted_format=format_, symbols=symbols or (), adjust=adjust)
+            return
         from streamtrader.observers.screen import console_for, progress
         from streamtrader.runtime.importing import import_captures
 
         console = console_for(sys.stderr, os.environ)
         with progress(console, "import, per cent", 100, is_shown=not (as_json or plain)) as move:
-            result = import_captures(files, out, on_progress=lambda done, all_: move(100 * done // all_))
+            result = import_captures(
+                paths,
+                out,
+                on_progress=lambda done, all_: move(100 * done // all_),
+                venue=venue,
+                wanted_format=format_,
+            )
         document = asdict(result) | {"instruments": [each.as_dict() for each in result.instruments]}
         tell(document, is_json=as_json)
 
 
+@app.command("export")
+def export(
+    tape: Annotated[Path, typer.Argument(help="A tape.")],
+    out: Annotated[
+        str, typer.Option("--out", help="Where to: a file; for a lake a folder, or a URL such as s3://bucket/lake.")
+    ],
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format", help="lake: Parquet by venue, channel, symbol, date; hftbacktest: npz; csv: tables."
+        ),
+    ] = LAKE,
+    symbols: Annotated[list[str] | None, typer.Option("--symbol", help="Of npz and tables; repeatable.")] = None,
+    as_json: JsonOption = False,
+    plain: PlainOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write what is on a tape for other programs; into a lake the same tape may be exported again and again."""
+    options = common(None, None, is_json=as_json, is_plain=plain, is_verbose=verbose)
+    if format_ not in (LAKE, *FILE_EXPORTS):
+        sys.stderr.write(f"unknown format {format_!r}; there are: {', '.join((LAKE, *FILE_EXPORTS))}\n")
+        raise typer.Exit(USAGE)
+    with told_errors(options):
+        if format_ == LAKE:
+            export_lake(tape, out, options)
+        else:
+            export_dataset(tape, Path(out), options, wanted_format=format_, symbols=symbols or ())
+
+
 @app.command()
 def check(
-    tape: Annotated[Path, typer.Argument(help="A tape.")],
+    tape: Annotated[Path, typer.Argument(help="A tape, or a folder of `record`.")],
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Report gaps, disorder, crossed books and how well the rebuilt book agrees; exit 1 on faults."""
+    """Report faults (gaps, duplicates, disorder, crossed books, impossible values) and warnings; exit 1 on faults."""
     options = common(None, None, is_json=as_json, is_verbose=verbose)
     with told_errors(options):
+        from streamtrader.cli.check_report import show_check
         from streamtrader.runtime.checking import check_tape
 
         result = check_tape(tape)
-        tell(result.as_dict(), is_json=as_json)
+        tell(result.as_dict(), is_json=as_json, show=lambda: show_check(result))
         if not result.is_clean:
             raise typer.Exit(FAILED)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import streamtrader
-from streamtrader.cli import bench, data, past, run
+from streamtrader.cli import bench, data, past, run, venues
 
 app = typer.Typer(
     name="streamtrader",
@@ -41,6 +41,7 @@ app.command("replay")(past.replay)
 app.command("parity")(past.parity)
 app.command("status")(past.status)
 app.command("warmup")(past.warmup)
+app.command("venues")(venues.venues)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 
