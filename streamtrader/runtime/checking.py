@@ -1,41 +1,39 @@
-"""What a tape is worth: plays it through a book of plain dictionaries and holds that against the venue's quotes.
+"""What a tape is worth: everything that a replay should know of before it trusts it, chunk by chunk.
 
-The book here is the slow twin of the kernel's: it shares no line with it. A depth message is whole when its last row
-came; then the newest quote that is not newer than the book, by update id, must be its best bid and ask, in price and
-in size. Quotes may come earlier or later than the depth that holds the same update, so the compare looks ahead.
+`checking_findings` lists what is looked for; the `checking_*` beside it look. Memory is that of a chunk, whatever the
+tape's length, but for the ids of trades that do not count one by one (16 bytes each).
 """
 
 from __future__ import annotations
 
-import heapq
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamtrader.events import BID, MORE, BookState, Kind
+from streamtrader.errors import TapeCorrupt
+from streamtrader.events import Kind
+from streamtrader.runtime.checking_books import Agreement, BookCheck
+from streamtrader.runtime.checking_clocks import LatencyCheck, ReceivedCheck, StreamCheck
+from streamtrader.runtime.checking_findings import FAULT, Chunk, Events, Finding, Findings
+from streamtrader.runtime.checking_ids import RepetitionCheck, TradeIdCheck
+from streamtrader.runtime.checking_prices import OutlierCheck
+from streamtrader.runtime.checking_values import LinkCheck, check_candles, check_quotes, check_values
+from streamtrader.storage.recording import recorded_files, recording_faults
 from streamtrader.storage.tape import Tape
 
-NUMBERED = (Kind.TRADE, Kind.QUOTE, Kind.BOOK)
-Events = np.ndarray[Any, np.dtype[Any]]
-Best = tuple[float, float, float, float]  # bid price and size, ask price and size; NaN where a side is empty
-
-
-@dataclass(slots=True)
-class Agreement:
-    """How often the rebuilt book and the venue's own best quote say the same."""
-
-    compared: int = 0
-    equal: int = 0
+CHUNK_EVENTS = 1 << 17
+BOOK_KINDS = (Kind.BOOK, Kind.BOOK_CLEAR, Kind.LINK, Kind.STATUS)
+PRICED = (Kind.TRADE, Kind.QUOTE)
 
 
 @dataclass(slots=True)
 class CheckResult:
-    """The quality of one tape, in counts."""
+    """The quality of one tape: what is in it, what was found, and the counts that most want to know."""
 
+    tape: str = ""
     events: dict[str, int] = field(default_factory=dict)
     instruments: list[str] = field(default_factory=list)
     first_ns: int = 0
@@ -45,165 +43,184 @@ class CheckResult:
     crossed: int = 0
     trades: int = 0
     trade_id_gaps: int = 0
+    trade_ids_missing: int = 0
     trade_ids_repeated: int = 0
     quotes_repeated: int = 0  # the same update again
     out_of_order: int = 0  # received earlier than the event before
     not_a_number: int = 0
     clock_skew_ms: float = 0.0  # median of received minus venue
+    clock_drift_ppm: float = 0.0  # of the venue whose clock drifts most
     longest_silence_ms: float = 0.0
     best_quote_agreement: Agreement = field(default_factory=Agreement)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def faults(self) -> int:
+        return sum(finding.severity == FAULT for finding in self.findings)
 
     @property
     def is_clean(self) -> bool:
-        """Nothing that a replay should know of before it trusts the tape."""
-        return not (self.gaps or self.crossed or self.trade_id_gaps or self.out_of_order or self.not_a_number)
+        """No fault; warnings are for people."""
+        return self.faults == 0
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"is_clean": self.is_clean}
-
-
-class PlainBook:
-    """One L2 book in two dictionaries; heaps find the best price, and forget lazily."""
-
-    def __init__(self) -> None:
-        self.sizes: tuple[dict[float, float], dict[float, float]] = ({}, {})
-        self.heaps: tuple[list[float], list[float]] = ([], [])
-        self.is_live = False
-
-    def clear(self) -> None:
-        for side in (0, 1):
-            self.sizes[side].clear()
-            self.heaps[side].clear()
-
-    def set_level(self, side: int, price: float, size: float) -> None:
-        if size == 0.0:
-            self.sizes[side].pop(price, None)
-            return
-        if price not in self.sizes[side]:
-            heapq.heappush(self.heaps[side], -price if side == BID else price)
-        self.sizes[side][price] = size
-
-    def best(self) -> Best:
-        bid, ask = self._best(0), self._best(1)
-        return bid, self.sizes[0].get(bid, math.nan), ask, self.sizes[1].get(ask, math.nan)
-
-    def _best(self, side: int) -> float:
-        heap, sizes = self.heaps[side], self.sizes[side]
-        while heap and abs(heap[0]) not in sizes:
-            heapq.heappop(heap)
-        return abs(heap[0]) if heap else math.nan
-
-
-class _Feed:
-    """The book of one instrument, its states after whole messages, and its quotes."""
-
-    def __init__(self) -> None:
-        self.book = PlainBook()
-        self.snapshot = -1  # update of the last snapshot
-        self.update = -1  # update of the last row
-        self.states: list[tuple[int, Best]] = []
-        self.quotes: list[Events] = []
-
-    def play(self, events: Events, result: CheckResult) -> None:
-        """Rows of BOOK, BOOK_CLEAR and LINK, in order.
-
-        Behind a snapshot follow the messages that waited for it, all in one run of MORE: there a new update id
-        says that the message before is whole.
-        """
-        fields = (events[name].tolist() for name in ("kind", "side", "flags", "a", "b", "id"))
-        for kind, side, flags, price, size, update in zip(*fields, strict=True):
-            if kind == Kind.BOOK:
-                if flags & MORE and update != self.update > self.snapshot >= 0 and not self.book.is_live:
-                    self._note(result)
-                self.update = update
-                self.book.set_level(side, price, size)
-                if not flags & MORE and self.book.is_live:
-                    self._note(result)
-            elif kind == Kind.BOOK_CLEAR:
-                self.book.clear()
-                self.snapshot = self.update = update
-                self.book.is_live = False
-            else:
-                self.book.is_live = price == BookState.LIVE
-                result.gaps += price == BookState.GAP
-                if self.book.is_live and self.snapshot >= 0:
-                    self._note(result)
-
-    def _note(self, result: CheckResult) -> None:
-        best = self.book.best()
-        result.book_messages += 1
-        result.crossed += best[0] >= best[2]
-        self.states.append((self.update, best))
-
-    def compare(self, agreement: Agreement) -> None:
-        if not self.quotes or not self.states:
-            return
-        quotes = np.concatenate(self.quotes)
-        ids = quotes["id"].tolist()
-        bests = list(zip(*(quotes[name].tolist() for name in "abcd"), strict=True))
-        ahead = 0
-        for update, best in self.states:
-            while ahead < len(ids) and ids[ahead] <= update:
-                ahead += 1
-            if ahead:
-                agreement.compared += 1
-                agreement.equal += bests[ahead - 1] == best
+        return asdict(self) | {
+            "is_clean": self.is_clean,
+            "faults": self.faults,
+            "warnings": len(self.findings) - self.faults,
+        }
 
 
 def check_tape(path: Path | str) -> CheckResult:
-    """Check a tape's own sums first, then its content."""
-    tape = Tape.open(path)
-    tape.verify()
-    result = check_events(tape.events())
-    result.instruments = [instrument.symbol for instrument in tape.instruments]
+    """Check a tape's own sums first, then its content. A tape that is damaged is an error (`TapeCorrupt`).
+
+    The folder of a recording is one tape; its segments must carry the sums of its manifest.
+    """
+    faults = recording_faults(path) if Path(path).is_dir() else []
+    if faults:
+        raise TapeCorrupt(f"{path}: {'; '.join(faults)}. Restore them from a copy.")
+    tapes = [Tape.open(file) for file in recorded_files(path)]
+    for tape in tapes:
+        tape.verify()
+    instruments = tapes[0].instruments  # a recording has one list of them
+    symbols = [instrument.symbol for instrument in instruments]
+    if len(set(symbols)) < len(symbols):
+        symbols = [f"{instrument.venue} {instrument.symbol}" for instrument in instruments]
+    check = TapeCheck([instrument.venue for instrument in instruments], symbols)
+    for tape in tapes:
+        for events in _chunks_of(tape):
+            check.take(events)
+    torn_bytes = sum(tape.torn_bytes for tape in tapes)
+    if torn_bytes:
+        last = tapes[-1]
+        check.findings.add("torn_tail", 1, event=sum(tape.event_count for tape in tapes), at_ns=last.last_received_ns)
+        check.findings.explain("torn_tail", f"{torn_bytes:,} bytes")
+    result = check.conclude()
+    result.tape = str(path)
     return result
 
 
-def check_events(batches: Iterable[Events]) -> CheckResult:
-    """The same over any batches of events, in order."""
-    result, feeds, trade_ids, skews = CheckResult(), dict[int, _Feed](), dict[int, int](), list[Events]()
-    counts = np.zeros(256, np.int64)
+def check_events(batches: Iterable[Events], venues: Sequence[str] = (), symbols: Sequence[str] = ()) -> CheckResult:
+    """The same over any batches of whole messages, in order; instruments are named where their names are given."""
+    check = TapeCheck(venues, symbols)
     for events in batches:
+        check.take(events)
+    return check.conclude()
+
+
+def _chunks_of(tape: Tape) -> Iterator[Events]:
+    """Blocks joined to about a million events: a live session's blocks have a few events each."""
+    slots, ends = tape.slots, np.append(tape.starts[1:], len(tape.slots))
+    start = 0
+    while start < len(slots):
+        block = int(np.searchsorted(ends, start + CHUNK_EVENTS))
+        stop = int(ends[min(block, len(ends) - 1)])
+        part = slots[start:stop]
+        yield part[part["kind"] != 0]
+        start = stop
+
+
+class _Instrument:
+    """What is remembered of one instrument from chunk to chunk."""
+
+    def __init__(self, index: int) -> None:
+        self.book = BookCheck()
+        self.trade_ids = TradeIdCheck(index)
+        self.repetitions = {Kind.QUOTE: RepetitionCheck(), Kind.CANDLE: RepetitionCheck()}
+        self.prices = {kind: OutlierCheck() for kind in PRICED}
+
+
+class TapeCheck:
+    """Takes the events of a tape in order, then says what it found."""
+
+    def __init__(self, venues: Sequence[str] = (), symbols: Sequence[str] = ()) -> None:
+        self.findings = Findings()
+        self._symbols = list(symbols)
+        self._names = sorted(set(venues)) or [""]
+        self._venue_of = np.array([self._names.index(venue) for venue in venues] or [0], np.int64)
+        self._latencies = [LatencyCheck(name if len(self._names) > 1 else "") for name in self._names]
+        self._received, self._streams, self._links = ReceivedCheck(), StreamCheck(), LinkCheck()
+        self._instruments: dict[int, _Instrument] = {}
+        self._counts = np.zeros(256, np.int64)
+        self._taken = 0
+
+    def take(self, events: Events) -> None:
         if not len(events):
-            continue
-        counts += np.bincount(events["kind"], minlength=256)
-        _check_clocks(events, result, skews)
-        numbered = events[np.isin(events["kind"], NUMBERED)]
-        words = np.stack([numbered[name] for name in "abcd"])
-        result.not_a_number += int(np.count_nonzero(~np.isfinite(words)))
-        for instrument in np.unique(events["instrument"]).tolist():
-            own = events[events["instrument"] == instrument]
-            feed = feeds.setdefault(instrument, _Feed())
-            feed.quotes.append(own[own["kind"] == Kind.QUOTE])
-            feed.play(own[np.isin(own["kind"], (Kind.BOOK, Kind.BOOK_CLEAR, Kind.LINK))], result)
-            _check_trades(own[own["kind"] == Kind.TRADE], instrument, trade_ids, result)
-    for feed in feeds.values():
-        feed.compare(result.best_quote_agreement)
-        updates = [quotes["id"] for quotes in feed.quotes]
-        result.quotes_repeated += int(np.count_nonzero(np.diff(np.concatenate(updates)) == 0)) if updates else 0
-    result.events = {kind.name.lower(): int(counts[kind]) for kind in Kind if counts[kind]}
-    result.trades = result.events.get("trade", 0)
-    if skews:
-        result.clock_skew_ms = float(np.median(np.concatenate(skews))) / 1e6
-    return result
+            return
+        chunk = Chunk.of(events, self._taken)
+        self._taken += len(events)
+        self._counts += np.bincount(chunk.kind, minlength=256)
+        check_values(chunk, self.findings)
+        self._received.take(chunk, self.findings)
+        venue = self._venue_of[np.minimum(chunk.instrument, len(self._venue_of) - 1)]
+        for number, latency in enumerate(self._latencies):
+            latency.take(chunk, venue == number, self.findings)
+        books: dict[int, list[np.ndarray[Any, Any]]] = {}
+        for rows in _by_stream(chunk):
+            index, kind = int(chunk.instrument[rows[0]]), int(chunk.kind[rows[0]])
+            if kind in BOOK_KINDS:
+                books.setdefault(index, []).append(rows)
+            self._take_stream(chunk[rows], kind, self._known(index))
+        for index, parts in books.items():
+            rows = np.sort(np.concatenate(parts))
+            self._links.take(chunk[rows], index, self.findings)
+            self._known(index).book.take(chunk[rows], self.findings)
+
+    def _known(self, index: int) -> _Instrument:
+        if index not in self._instruments:
+            self._instruments[index] = _Instrument(index)
+        return self._instruments[index]
+
+    def _take_stream(self, rows: Chunk, kind: int, own: _Instrument) -> None:
+        """Rows of one kind of one instrument."""
+        self._streams.take(rows, self.findings)
+        if kind in PRICED:
+            own.prices[Kind(kind)].take(rows, self.findings)
+        if kind in own.repetitions:
+            own.repetitions[Kind(kind)].take(rows, self.findings)
+        if kind == Kind.TRADE:
+            own.trade_ids.take(rows, self.findings)
+        elif kind == Kind.QUOTE:
+            check_quotes(rows, self.findings)
+            own.book.take_quotes(rows)
+        elif kind == Kind.CANDLE:
+            check_candles(rows, self.findings)
+
+    def conclude(self) -> CheckResult:
+        findings, result = self.findings, CheckResult(instruments=self._symbols)
+        for own in self._instruments.values():
+            own.book.conclude(findings)
+            own.repetitions[Kind.CANDLE].conclude(findings)
+            result.trade_ids_missing += own.trade_ids.conclude(findings)
+            result.book_messages += own.book.messages
+            result.best_quote_agreement.compared += own.book.agreement.compared
+            result.best_quote_agreement.equal += own.book.agreement.equal
+        self._streams.conclude(findings)
+        self._links.conclude(findings)
+        for latency in self._latencies:
+            latency.conclude(findings)
+        findings.explain("trade_id_gap", f"{result.trade_ids_missing:,} ids in all")
+        result.events = {kind.name.lower(): int(self._counts[kind]) for kind in Kind if self._counts[kind]}
+        result.trades = result.events.get("trade", 0)
+        result.first_ns, result.last_ns = self._received.first_ns, self._received.last_ns
+        result.longest_silence_ms = self._received.longest_silence_ns / 1e6
+        result.clock_skew_ms = next((each.skew_ns for each in self._latencies if each.skew_ns), 0.0) / 1e6
+        result.clock_drift_ppm = max((each.drift_ppm for each in self._latencies), key=abs)
+        result.gaps, result.crossed = findings.count("book_gap"), findings.count("book_crossed")
+        result.trade_id_gaps, result.trade_ids_repeated = (
+            findings.count("trade_id_gap"),
+            findings.count("trade_repeated"),
+        )
+        result.quotes_repeated, result.not_a_number = findings.count("quote_repeated"), findings.count("not_a_number")
+        result.out_of_order = findings.count("received_disorder")
+        result.findings = findings.listed(self._symbols)
+        return result
 
 
-def _check_clocks(events: Events, result: CheckResult, skews: list[Events]) -> None:
-    received = events["received_ns"]
-    if not result.first_ns:
-        result.first_ns = result.last_ns = int(received[0])
-    steps = np.diff(received, prepend=result.last_ns)
-    result.out_of_order += int(np.count_nonzero(steps < 0))
-    result.longest_silence_ms = max(result.longest_silence_ms, float(steps.max()) / 1e6)
-    result.last_ns = int(received[-1])
-    dated = events[(events["venue_ns"] > 0) & (events["kind"] == Kind.TRADE)]
-    skews.append(dated["received_ns"] - dated["venue_ns"])
-
-
-def _check_trades(trades: Events, instrument: int, last: dict[int, int], result: CheckResult) -> None:
-    if not len(trades):
-        return
-    steps = np.diff(trades["id"], prepend=last.get(instrument, int(trades["id"][0]) - 1))
-    result.trade_id_gaps += int(np.count_nonzero(steps > 1))
-    result.trade_ids_repeated += int(np.count_nonzero(steps < 1))
-    last[instrument] = int(trades["id"][-1])
+def _by_stream(chunk: Chunk) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
+    """The rows of each kind of each instrument, in order."""
+    keys = chunk.instrument.astype(np.int64) << 8 | chunk.kind
+    found = np.unique(keys)
+    codes = np.searchsorted(found, keys).astype(np.uint16) if len(found) < 1 << 16 else keys
+    order = np.argsort(codes, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

@@ -1,0 +1,95 @@
+"""What a single event can have wrong with it: values that cannot be, quotes and candles at odds with themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamtrader.events import BookState, Kind
+from streamtrader.runtime.checking_findings import Chunk, Findings, Mask
+from streamtrader.units import ABSURD
+
+TRADED = (Kind.TRADE, Kind.LIQUIDATION)
+RATE_MOST = 1.0  # a funding rate is a fraction of the position; the whole of it in one interval is no rate
+_KNOWN = np.zeros(256, np.bool_)
+_KNOWN[[int(kind) for kind in Kind]] = True
+
+
+def check_values(chunk: Chunk, findings: Findings) -> None:
+    """NaN and what cannot be, in every kind."""
+    is_finite = np.isfinite(chunk.a) & np.isfinite(chunk.b) & np.isfinite(chunk.c) & np.isfinite(chunk.d)
+    candles = chunk.kind == Kind.CANDLE
+    if candles.any():
+        is_finite &= ~candles | np.isfinite(chunk.id.view(np.float64))
+    findings.mark("not_a_number", ~is_finite, chunk)
+    findings.mark("unknown_kind", ~_KNOWN[chunk.kind], chunk)
+    is_wrong = (chunk.received_ns <= 0) | (chunk.venue_ns < 0)
+    traded, book = np.isin(chunk.kind, TRADED), chunk.kind == Kind.BOOK
+    corrected, marked = chunk.kind == Kind.CORRECTION, chunk.kind == Kind.MARK
+    is_no_price = ~_is_within(chunk.a) | (chunk.a == 0.0)
+    is_no_size = ~_is_within(chunk.b)
+    is_wrong |= (traded | book) & (is_no_price | is_no_size)
+    is_wrong |= traded & (chunk.b == 0.0)
+    is_wrong |= corrected & (is_no_size | ((chunk.b > 0.0) & is_no_price))
+    if marked.any():
+        is_wrong |= marked & (is_no_price | is_no_size | (np.abs(chunk.c) > RATE_MOST))
+    findings.mark("impossible_value", is_wrong & is_finite, chunk)
+
+
+def check_quotes(quotes: Chunk, findings: Findings) -> None:
+    """A side that is empty has neither price nor size."""
+    is_wrong = np.zeros(len(quotes), np.bool_)
+    is_whole = np.ones(len(quotes), np.bool_)
+    for price, size in ((quotes.a, quotes.b), (quotes.c, quotes.d)):
+        is_wrong |= np.isfinite(price) & np.isfinite(size) & ~(_is_within(price) & _is_within(size))
+        is_wrong |= (price == 0.0) & (size > 0.0)
+        is_whole &= (price > 0.0) & (size > 0.0)
+    findings.mark("impossible_value", is_wrong, quotes)
+    findings.mark("quote_crossed", is_whole & (quotes.a > quotes.c), quotes)
+    findings.mark("quote_locked", is_whole & (quotes.a == quotes.c), quotes)
+
+
+def check_candles(candles: Chunk, findings: Findings) -> None:
+    volume = candles.id.view(np.float64)
+    is_wrong = volume < 0.0
+    for price in (candles.a, candles.b, candles.c, candles.d):
+        is_wrong |= np.isfinite(price) & (~_is_within(price) | (price == 0.0))
+    findings.mark("impossible_value", is_wrong, candles)
+    low, high = candles.c, candles.b
+    is_odd = low > high
+    for price in (candles.a, candles.d):
+        is_odd |= (price < low) | (price > high)
+    findings.mark("candle_inconsistent", is_odd & ~is_wrong, candles)
+
+
+class LinkCheck:
+    """The states that the books of a tape went through."""
+
+    def __init__(self) -> None:
+        self._stale: dict[int, Chunk] = {}  # LINK rows that told of a stale book, until there is more of it
+        self._last: dict[int, Chunk] = {}
+
+    def take(self, chunk: Chunk, instrument: int, findings: Findings) -> None:
+        """Rows of one instrument: BOOK, BOOK_CLEAR and LINK."""
+        links = chunk[chunk.kind == Kind.LINK]
+        findings.mark("book_gap", links.a == BookState.GAP, links)
+        findings.mark("book_crossed", links.a == BookState.CROSSED, links)
+        if instrument in self._stale and len(chunk):
+            stale = self._stale.pop(instrument)
+            findings.mark("book_stale", np.ones(1, np.bool_), stale)
+        if not len(links):
+            return
+        is_stale = links.a == BookState.STALE
+        if is_stale[-1] and links.number[-1] == chunk.number[-1]:  # the market ended, unless more comes
+            self._stale[instrument] = Chunk.joined(links[-1:])
+            is_stale[-1] = False
+        findings.mark("book_stale", is_stale, links)
+        self._last[instrument] = Chunk.joined(links[-1:])
+
+    def conclude(self, findings: Findings) -> None:
+        for links in self._last.values():
+            is_open = np.isin(links.a, (BookState.SYNCING, BookState.GAP, BookState.CROSSED))
+            findings.mark("book_not_live", is_open, links)
+
+
+def _is_within(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Mask:
+    return (values >= 0.0) & (values <= ABSURD)
