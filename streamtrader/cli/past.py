@@ -26,7 +26,7 @@ from streamtrader.cli.common import (
 
 
 def replay(
-    tapes: Annotated[list[Path], typer.Argument(help="Tapes, one continuing the other.")],
+    tapes: Annotated[list[Path], typer.Argument(help="Tapes, one continuing the other, or folders of `record`.")],
     strategy: StrategyOption = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -42,9 +42,11 @@ def replay(
     with told_errors(options):
         from streamtrader.observers.screen import console_for, progress
         from streamtrader.runtime.replay import replay as play
+        from streamtrader.storage.recording import recorded_files
         from streamtrader.storage.tape import Tape
 
         settings = settings_of(options)
+        tapes = [file for place in tapes for file in recorded_files(place)]
         total = sum(Tape.open(tape).event_count for tape in tapes)
         console = console_for(sys.stderr, os.environ)
         with progress(console, "replay", total, is_shown=not (as_json or plain)) as move:

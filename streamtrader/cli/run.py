@@ -32,7 +32,7 @@ from streamtrader.cli.common import (
 if TYPE_CHECKING:
     from streamtrader.config import Settings
 
-VenueOption = Annotated[str | None, typer.Option("--venue", help="embedded or binance.")]
+VenueOption = Annotated[str | None, typer.Option("--venue", help="embedded, or a venue that `streamtrader venues` lists.")]
 MarketOption = Annotated[
     str | None, typer.Option("--market", help="Of the embedded exchange: synthetic, a raw capture or a tape.")
 ]
@@ -80,6 +80,7 @@ def run(
     for_: ForOption = None,
     max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End with the message that brings the tape to so many events.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, but refuse every order.")] = False,
+    record_raw: Annotated[bool, typer.Option("--record-raw", help="Keep each frame as it came in, in RUN/raw.")] = False,
     resume: Annotated[str, typer.Option("--resume", help="Release the kill switch of the run, and say why.")] = "",
     config: ConfigOption = None,
     overrides: SetOption = None,
@@ -98,7 +99,7 @@ def run(
 
         dry = ["engine.is_dry=true"] if dry_run else []
         settings = settings_of(options, *_market_overrides(venue, market, seed, speed), *dry)
-        wanted = RunOptions(directory, seconds_of(for_), max_events, resume)
+        wanted = RunOptions(directory, seconds_of(for_), max_events, resume, record_raw)
         _run_loop(_run_paper(settings, wanted, options))
 
 
@@ -120,6 +121,7 @@ async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
     from streamtrader.observers.screen import console_for, is_live_possible
     from streamtrader.runtime import figures
     from streamtrader.runtime.live import run_paper
+    from streamtrader.runtime.setup import secrets_of
     from streamtrader.runtime.tally import Tally
     from streamtrader.runtime.watching import watching
 
@@ -128,6 +130,8 @@ async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
     is_screen = is_live_possible(console, os.environ, is_plain=options.is_plain or options.is_json)
     level = "debug" if options.is_verbose else settings.log.level
     with configure_logs(level=level, style=settings.log.format) as logs:
+        for secret in secrets_of(settings):
+            logs.register_secret(secret)
         tally = Tally()
 
         @asynccontextmanager
@@ -143,6 +147,8 @@ async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
 
         session = await run_paper(settings, wanted, watch, stage)
         document = figures.as_json(session, tally)
+        if session.raw is not None:
+            document["raw"] = session.raw.as_dict()
     elapsed_s = time.monotonic() - started_s
     tell(
         document,
@@ -154,28 +160,33 @@ async def _run_paper(settings: Settings, wanted: Any, options: Common) -> None:
 
 
 def record(
-    out: Annotated[Path, typer.Option("--out", help="The tape to write; it must not exist yet.")],
+    out: Annotated[Path, typer.Option("--out", help="The tape to write; it must not exist yet. With segments: a folder, new or gone on with.")],
     venue: VenueOption = None,
     market: MarketOption = None,
     seed: SeedOption = None,
     speed: SpeedOption = None,
     for_: ForOption = None,
     max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End with the message that brings the tape to so many events.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Keep each frame as it came in too: `<ns> <json>` lines, zstd.")] = False,
+    segment_mib: Annotated[float | None, typer.Option("--segment-mib", min=0.01, help="Begin a new file when one has so many MiB.")] = None,
+    segment_minutes: Annotated[float | None, typer.Option("--segment-minutes", min=0.01, help="Begin a new file at each whole multiple of so many minutes of the market's clock.")] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write a tape of a market without trading it."""
+    """Write a tape of a market without trading it; exit 6 when the disk is full."""
     options = common(config, overrides, is_json=as_json, is_verbose=verbose)
     with told_errors(options):
-        from streamtrader.runtime.recording import record_market
+        from streamtrader.runtime.recording import RecordOptions, record_market
+        from streamtrader.storage.segments import limits_of
 
+        wanted = RecordOptions(out, raw, limits_of(segment_mib, segment_minutes), seconds_of(for_), max_events)
         settings = settings_of(options, *_market_overrides(venue, market, seed, speed))
         found: dict[str, Any] = {}
 
         async def work() -> None:
-            found.update(await record_market(settings, out, for_s=seconds_of(for_), max_events=max_events))
+            found.update(await record_market(settings, wanted))
 
         _run_loop(work())
         tell(found, is_json=as_json)

@@ -15,6 +15,7 @@ import orjson
 import zstandard
 
 from streamtrader.errors import MarketFileError
+from streamtrader.storage.raw_lines import NOTE_HEAD
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _CHUNK_BYTES = 1 << 16
@@ -103,6 +104,11 @@ def known(raw: bytes) -> tuple[int, str, bytes] | None:
         return None
     stream = raw[_STREAM_AT : raw.index(b'"', _STREAM_AT)]
     return int(raw[:LONGEST_STAMP]), stream.decode(), raw[_TEXT_AT:].rstrip()
+
+
+def is_silent(raw: bytes) -> bool:
+    """A blank line, or a note that `record --raw` wrote between the frames: nothing to send, and nothing wrong."""
+    return not raw.strip() or raw.partition(b" ")[2].startswith(NOTE_HEAD)
 
 
 def parsed(raw: bytes) -> Parsed | str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from streamtrader.errors import MarketFileError
-from streamtrader.exchange.capture_lines import checked_paths, known, parsed, read_lines
+from streamtrader.exchange.capture_lines import checked_paths, is_silent, known, parsed, read_lines
 from streamtrader.exchange.market import DEPTH, SNAPSHOT, Channel, ChannelTable, Frame, MarketKind
 from streamtrader.exchange.rules import venue_instrument
 from streamtrader.instruments import Instrument
@@ -52,8 +52,8 @@ class Inspection:
     frames: int = 0
     is_complete: bool = False
     start_ns: int = 0
-    bad_lines: set[int] = field(default_factory=set)  # blank ones too
-    skipped: int = 0  # lines of no use and files that break off; blank lines do not count
+    bad_lines: set[int] = field(default_factory=set)  # silent ones too
+    skipped: int = 0  # lines of no use and files that break off; silent lines do not count
     first_problem: str = ""
     decimals: dict[str, _Decimals] = field(default_factory=dict)
     update_ids: dict[str, list[int]] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class CaptureMarket:
         """Stamp, stream and text of a line, taken apart with care; None, and counted, when it is of no use."""
         found = parsed(raw)
         if isinstance(found, str):
-            self.skipped_lines += bool(raw.strip())
+            self.skipped_lines += not is_silent(raw)
             return None
         stream = found.stream
         if not stream:
@@ -151,7 +151,7 @@ def _inspected(paths: Sequence[Path], lines_limit: int) -> Inspection:
             inspection.is_complete = False
             break
         inspection.lines = line + 1
-        found = _inspect_line(inspection, line, raw, seen_stamp_ns) if raw.strip() else ""
+        found = "" if is_silent(raw) else _inspect_line(inspection, line, raw, seen_stamp_ns)
         if isinstance(found, int):
             seen_stamp_ns = found
             continue

@@ -27,10 +27,12 @@ from streamtrader.observers.health import MonitorServer
 from streamtrader.observers.histogram import Histogram
 from streamtrader.observers.loop_lag import watch_loop_lag
 from streamtrader.runtime.limits import message_end
+from streamtrader.runtime.raw_recorder import RawRecorder
 from streamtrader.runtime.recorder import Recorder
 from streamtrader.runtime.recovery import Opened, open_run
 from streamtrader.runtime.setup import LINKS, Feed, open_feed
 from streamtrader.venues.connection import Connection
+from streamtrader.venues.tap import tapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,7 @@ class RunOptions:
     for_s: float | None = None
     max_events: int | None = None
     resume_reason: str = ""
+    is_raw: bool = False  # keep the raw frames too
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ class Session:
     is_written: bool = False  # all of it: only those who look on remain
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     limit: int | None = None  # of events in the ring
+    raw: RawRecorder | None = None
     monitor: MonitorServer | None = None
     first_fill_s: float | None = None
     started_monotonic_s: float = field(default_factory=time.monotonic)
@@ -165,13 +169,16 @@ async def _assemble(
         flush_every_s=settings.run.flush_every_ms / 1e3, checkpoint_every_s=settings.run.checkpoint_every_s,
         on_room=lambda: connection.resume(),  # noqa: PLW0108 - there is none yet
     )  # fmt: skip
+    raw = RawRecorder(opened.directory.path / "raw", feed, ring) if options.is_raw else None
+    adapter = feed.adapter if raw is None else tapped(feed.adapter, raw.log)
     connection = Connection(
-        feed.adapter, ring, lambda: session.on_events(), opener=LINKS[settings.venue.client]  # noqa: PLW0108
-    )
+        adapter, ring, lambda: session.on_events(), opener=LINKS[settings.venue.client]  # noqa: PLW0108
+    )  # fmt: skip
     session = Session(
         settings, opened.directory, feed, engine, ring, connection, recorder, started_s,
         int(engine.state.clock[0].event_count),
     )  # fmt: skip
+    session.raw = raw
     if options.max_events is not None:
         session.limit = max(0, options.max_events - session.events_before)
     engine.on_failure = _tell_failure
@@ -217,6 +224,8 @@ async def _run_to_the_end(session: Session, options: RunOptions) -> None:
     """All tasks of a session have one owner, this group, and one reason to end, `session.stop`."""
     async with asyncio.TaskGroup() as writing:
         writing.create_task(session.recorder.run())
+        if session.raw is not None:
+            writing.create_task(session.raw.run())
         try:
             async with asyncio.TaskGroup() as running:
                 tasks = [
@@ -234,6 +243,8 @@ async def _run_to_the_end(session: Session, options: RunOptions) -> None:
             await _play_the_rest(session)
         finally:
             session.recorder.finish()
+            if session.raw is not None:
+                session.raw.finish()
 
 
 async def _listen(session: Session) -> None:

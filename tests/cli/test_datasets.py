@@ -1,0 +1,80 @@
+"""`data import` and `data export` of data sets, as commands."""
+
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from streamtrader.cli.main import app
+from streamtrader.storage.tape import Tape
+
+ROWS = "time,price,size\n1700000000,100.5,1\n1700000001,100.25,2\n"
+
+
+def command(*arguments):
+    said = CliRunner().invoke(app, ["data", *map(str, arguments)], env={"NO_COLOR": "1", "COLUMNS": "200"})
+    return said.exit_code, said.stdout, said.stderr
+
+
+def test_a_table_becomes_a_tape_and_a_document(tmp_path):
+    (tmp_path / "btcusdt.csv").write_text(ROWS)
+
+    code, out, _ = command("import", tmp_path / "btcusdt.csv", "--out", tmp_path / "a.tape", "--json")
+
+    document = json.loads(out)
+    assert code == 0
+    assert (document["format"], document["frames"], document["events"]) == ("csv", 2, {"trade": 2})
+    for name in ("unknown", "rejected", "errors", "gaps", "resyncs", "checksums", "instruments", "rows_per_s"):
+        assert name in document
+    assert document["checksums"] == {"verified": 0, "failed": 0, "missing": 0}
+    assert document["instruments"][0]["symbol"] == "BTCUSDT"
+    assert Tape.open(tmp_path / "a.tape").event_count == 2
+
+
+def test_a_bad_file_ends_with_one_and_a_line_that_says_where(tmp_path):
+    (tmp_path / "btcusdt.csv").write_text(ROWS.replace("100.25", "NaN"))
+
+    code, out, err = command("import", tmp_path / "btcusdt.csv", "--out", tmp_path / "a.tape", "--json")
+
+    assert code == 1
+    assert "btcusdt.csv:3: price is 'NaN', which is no number." in err
+    assert json.loads(out)["error"] == "MarketFileError"
+    assert [path.name for path in tmp_path.iterdir()] == ["btcusdt.csv"]
+
+
+def test_wishes_reach_the_importer(tmp_path):
+    (tmp_path / "x.csv").write_text(ROWS)
+
+    code, out, _ = command(
+        "import", tmp_path / "x.csv", "--format", "csv", "--symbol", "ETH-USD", "--out", tmp_path / "a.tape", "--json"
+    )
+    refused = command("import", tmp_path / "x.csv", "--adjust", "all", "--out", tmp_path / "b.tape")
+
+    assert (code, json.loads(out)["instruments"][0]["symbol"]) == (0, "ETH-USD")
+    assert refused[0] == 4
+    assert "--adjust all: one of none, splits, all, and for LEAN's equities only" in refused[2]
+
+
+def test_a_tape_goes_out_as_npz_and_as_tables(tmp_path):
+    (tmp_path / "btcusdt.csv").write_text(ROWS)
+    command("import", tmp_path / "btcusdt.csv", "--out", tmp_path / "a.tape")
+
+    npz = command("export", tmp_path / "a.tape", "--format", "hftbacktest", "--out", tmp_path / "a.npz", "--json")
+    table = command("export", tmp_path / "a.tape", "--format", "csv", "--out", tmp_path / "a.csv", "--json")
+    back = command("import", tmp_path / "a.npz", "--out", tmp_path / "b.tape", "--json")
+
+    assert (npz[0], json.loads(npz[1])["files"]) == (0, ["a.npz"])
+    assert (table[0], json.loads(table[1])["events"]) == (0, {"trades": 2})
+    assert json.loads(back[1])["events"] == {"trade": 2}
+    again = command("export", tmp_path / "a.tape", "--format", "csv", "--out", tmp_path / "a.csv")
+    assert again[0] == 1
+    assert "exists already" in again[2]
+
+
+def test_an_unknown_format_is_wrong_usage(tmp_path):
+    assert command("import", "x", "--format", "excel", "--out", tmp_path / "a.tape")[0] == 2
+    code, _, err = command("export", "x", "--format", "excel", "--out", tmp_path / "a")
+
+    assert code == 2
+    assert "unknown format 'excel'; there are: lake, hftbacktest, csv" in err
