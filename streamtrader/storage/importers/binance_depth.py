@@ -23,7 +23,7 @@ from streamtrader.errors import MarketFileError
 from streamtrader.events import ASK, BID, MORE, BookState
 from streamtrader.storage.importers import rows
 from streamtrader.storage.importers.clocks import Order, epoch_ns
-from streamtrader.storage.importers.digits import Integers
+from streamtrader.storage.importers.digits import EXACT_BELOW, Integers
 from streamtrader.storage.importers.markets import Found, Intake
 from streamtrader.storage.importers.opening import opened
 from streamtrader.storage.importers.rows import Events
@@ -167,6 +167,10 @@ def _levels(found: Found, table: Table, intake: Intake) -> tuple[Events, Integer
     events["id"] = table.integers("last_update_id")
     events["c"] = table.codes("update_type", {"snap": SNAPSHOT, "set": UPDATE, "delete": UPDATE})
     if "pu" in table:
-        return events, table.numbers("pu").astype(np.int64)  # -1 in a snapshot
+        previous = table.numbers("pu")  # -1 in a snapshot
+        is_bad = np.abs(previous) >= EXACT_BELOW
+        if is_bad.any():
+            raise table.refused(int(is_bad.argmax()), "pu", "no number of an update")
+        return events, previous.astype(np.int64)
     intake.notes["sequence"] = "not proved: the files name no previous update"
     return events, np.full(len(table), UNPROVED)

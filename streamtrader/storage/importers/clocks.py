@@ -19,6 +19,7 @@ from streamtrader.units import NS_PER_DAY, NS_PER_MS, NS_PER_S, NS_PER_US
 
 # A count of seconds between 1973 and 2100 in one unit is none in another: the ranges are a thousand apart.
 FIRST_S, LAST_S = 10**8, 4_102_444_800
+LAST_YEAR = 2100
 UNITS = {"s": NS_PER_S, "ms": NS_PER_MS, "us": NS_PER_US, "ns": 1}
 BACKWARD_MOST_NS = 60 * NS_PER_S  # disorder within a minute is a feed's; beyond it the file is not in order
 _UTC_TEXT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:Z|\+00:?00)?")
@@ -146,6 +147,8 @@ class Order:
 
         Those that go back far are refused: `complain` gets the row and what is wrong with it.
         """
+        if received_ns.min() <= 0:
+            raise complain(int(received_ns.argmin()), "before 1970, when the clock of tapes begins")
         latest = np.maximum(np.maximum.accumulate(received_ns), self.last_ns)
         behind_ns = latest - received_ns
         worst = int(behind_ns.argmax())
@@ -164,6 +167,9 @@ def in_table(table: Table, column: str) -> Callable[[int, str], MarketFileError]
 def day_of(text: str, name: str) -> date:
     """`20131007` as a date."""
     try:
-        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError as error:
-        raise MarketFileError(f"{name}: {text!r} is no date of the form yyyymmdd.") from error
+        day = datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
+        if 1970 < day.year < LAST_YEAR:
+            return day
+    except ValueError:
+        pass
+    raise MarketFileError(f"{name}: {text!r} is no date of the form yyyymmdd, of the years 1971 to {LAST_YEAR - 1}.")

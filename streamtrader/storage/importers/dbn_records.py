@@ -22,6 +22,7 @@ from streamtrader.storage.importers.opening import Content, opened
 
 MAGIC = b"DBN"
 PIECE_RECORDS = 1 << 16
+RECORD_LEAST = 16  # bytes: what every record begins with
 HEADER_MOST = 64 << 20  # bytes of metadata; a longer header is damage
 PRICE_SCALE = 10**9
 UNDEFINED_PRICE = np.iinfo(np.int64).max
@@ -90,8 +91,8 @@ def described(path: Path) -> DbnFile:
     """Read the header and look at the first record."""
     with opened(path) as content:
         metadata = _metadata(content)
-        first = content.read(16)
-    if len(first) < 16:
+        first = content.read(RECORD_LEAST)
+    if len(first) < RECORD_LEAST:
         raise MarketFileError(f"{content.name} holds no record.", path=str(path))
     symbols: dict[int, str] = {}
     for symbol, intervals in metadata.mappings.items():
@@ -110,7 +111,7 @@ def records(file: DbnFile, intake: Intake) -> Iterator[Records]:
         carried, stride, count = b"", 0, 0
         while piece := content.read(PIECE_RECORDS * max(stride, fields.itemsize)):
             data = carried + piece
-            stride = stride or data[0] * 4
+            stride = stride or max(data[0] * 4, RECORD_LEAST)
             whole = len(data) // stride * stride
             lengths = np.frombuffer(data, np.uint8)[0:whole:stride]
             types = np.frombuffer(data, np.uint8)[1:whole:stride]
@@ -191,7 +192,7 @@ def _walked(data: bytes, file: DbnFile, fields: np.dtype[Any], count: int) -> tu
     at = 0
     while at < len(data):
         size = data[at] * 4
-        if size < 16:
+        if size < RECORD_LEAST:
             raise MarketFileError(f"{file.path.name} is damaged behind record {count + len(found)}; fetch it again.")
         if at + size > len(data):
             break

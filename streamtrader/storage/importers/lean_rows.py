@@ -100,6 +100,9 @@ class Series:
             return start_ns, end_ns, np.array([int(f"{day:%Y%m%d}")])
         days = table.integers("time", slice(0, 8))
         hours, minutes = table.integers("time", slice(9, 11)), table.integers("time", slice(12, 14))
+        is_bad = (hours > 23) | (minutes > 59)
+        if is_bad.any():
+            raise table.refused(int(is_bad.argmax()), "time", "no hour of a day")
         ms = hours * MS_PER_HOUR + minutes * MS_PER_MINUTE
         start_ns, end_ns = np.empty_like(days), np.empty_like(days)
         edges = np.flatnonzero(np.diff(days, prepend=-1))
@@ -110,11 +113,8 @@ class Series:
         return start_ns, (start_ns + BAR_NS["hour"] if self._resolution == "hour" else end_ns), days
 
     def _prices(self, table: Table, column: str, ratio: Floats, *, empty: float | None = None) -> Floats:
-        values = table.numbers(column, empty=empty) if empty is not None else table.prices(column)
-        places = table.places(column)
-        if self._is_equity:
-            places = scaled_places(values)
-            values = values / self._scale
+        values = table.prices(column, empty=empty, scale=self._scale)
+        places = scaled_places(values) if self._is_equity else table.places(column)
         if self.ratios is not None:
             places, values = SCALE_PLACES, rounded(values * ratio, SCALE_PLACES)
         self.found.price_places = max(self.found.price_places, places)
@@ -165,8 +165,9 @@ def whole_updates(parts: Iterator[Events]) -> Iterator[Events]:
         yield events[~is_half]
 
 
-def scaled_places(values: Floats) -> int:
-    """How many decimals of a price are used that is given as a whole number of ten-thousandths."""
+def scaled_places(prices: Floats) -> int:
+    """How many decimals prices use that are given as whole numbers of ten-thousandths."""
+    values = rounded(prices * PRICE_SCALE, 0)
     for places, step in ((4, 10.0), (3, 100.0), (2, 1_000.0), (1, 10_000.0)):
         if np.any(values % step != 0.0):
             return places

@@ -100,11 +100,12 @@ class Table:
         """The finest decimal place that `numbers` found not to be zero, 8 at most."""
         return self._places[column]
 
-    def prices(self, column: str, *, empty: float | None = None) -> Floats:
-        """Numbers above zero that a price can be."""
-        return self._within(
-            column, self.numbers(column, empty=empty), empty, "no price: above 0 and below 1e9", ABSURD
-        )
+    def prices(self, column: str, *, empty: float | None = None, scale: float = 1.0) -> Floats:
+        """Numbers above zero that a price can be; `scale` is what the file multiplied them by."""
+        values = self.numbers(column, empty=empty)
+        if scale != 1.0:
+            values = values / scale
+        return self._within(column, values, empty, "no price: above 0 and below 1e9", ABSURD)
 
     def sizes(self, column: str, *, empty: float | None = None) -> Floats:
         """Numbers from zero that a size can be."""

@@ -41,7 +41,6 @@ TICKER = (
 )
 UNITS = ("us", "ns")
 BOOKS, TRADED, OTHERS = 1, 0, 2  # of rows at one time a trade comes before the change of the book that it caused
-_PICTURE = re.compile(r"(asks|bids)\[(\d+)\]\.(price|amount)")
 _DERIVATIVE = re.compile(
     r"futures|swap|perp|delivery|options|bitmex|deribit|cryptofacilities|phemex|derivatives", re.IGNORECASE
 )
@@ -73,13 +72,19 @@ def _kind_of(path: Path) -> tuple[str, int]:
     ):
         if tuple(header) == columns:
             return kind, priority
-    if is_tardis(header) and len(header) > len(SHARED) and all(map(_PICTURE.fullmatch, header[len(SHARED) :])):
-        return f"pictures {(len(header) - len(SHARED)) // 4}", BOOKS
+    depth = (len(header) - len(SHARED)) // 4
+    if is_tardis(header) and depth and set(header[len(SHARED) :]) == set(_picture_columns(depth)):
+        return f"pictures {depth}", BOOKS
     raise MarketFileError(
         f"{path.name}:1: no file of Tardis that is imported; its columns are {', '.join(header)[:200]}. "
         "trades, liquidations, quotes, book_ticker, incremental_book_L2, book_snapshot_N and derivative_ticker are.",
         path=str(path),
     )
+
+
+def _picture_columns(depth: int) -> list[str]:
+    words = ("price", "amount")
+    return [f"{side}[{level}].{word}" for level in range(depth) for side in ("asks", "bids") for word in words]
 
 
 def _first_ns(path: Path) -> int:

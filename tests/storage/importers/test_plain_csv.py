@@ -159,6 +159,7 @@ BAD_FILES = {
         ("time,open,high,low,close", *(f"{START_NS + at * 10**9},1,1,1,1" for at in (0, 60, 120, 180, 270))),
         "bad.csv:6: time is '1700000270000000000', between two candles of 60 s",
     ),
+    "a time before tapes": (("time,price,size", "1969-12-31 23:59:59,1,1"), "time is '1969-12-31 23:59:59', before 1970"),
     "no rows": (("time,price,size",), "not one usable event"),
 }  # fmt: skip
 
