@@ -1,0 +1,206 @@
+"""One connection to Alpaca: the login, the subscriptions, and arrays of messages in either encoding.
+
+An array is several messages: one that is unknown or wrong leaves the others alone, and `rejected` and `unknown` count
+messages, not frames. The venue numbers nothing and sends no checksum: a frame that cannot be taken apart makes the
+order books start again that it names. Rows are made in `rows`, the way in is in `login`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from streamtrader.errors import ConfigError, UnknownMessage
+from streamtrader.instruments import Instrument
+from streamtrader.kernel.ring import Ring
+from streamtrader.venues.alpaca import markets, messages
+from streamtrader.venues.alpaca.login import ALREADY_IN, Login, Stage
+from streamtrader.venues.alpaca.messages import Encoding, encoding_of
+from streamtrader.venues.alpaca.rows import MarketReader, Reader
+from streamtrader.venues.credentials import Credentials
+from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
+from streamtrader.venues.venue import Endpoints, Limits
+
+SYMBOLS_A_MESSAGE = 100
+BYTES_A_ROW = 4  # no message and no level is shorter, in either encoding
+ENCODINGS = ("json", "msgpack")
+
+
+class Alpaca(StreamedVenue):
+    """Stocks or crypto; a capture may hold both.
+
+    `encoding` is what the venue is asked to send. An endpoint whose address has a path names the feed by it:
+    `wss://stream.data.alpaca.markets/v2/sip`.
+    """
+
+    name = "alpaca"
+    ping_every_s = markets.ASK_EVERY_S
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        *,
+        channels: Sequence[str] = markets.CHANNELS,
+        endpoints: Sequence[Endpoints] = markets.ENDPOINTS,
+        limits: Limits = markets.LIMITS,
+        credentials: Credentials | None = None,
+        encoding: str = "json",
+        is_stamped: bool = False,
+    ) -> None:
+        if encoding not in ENCODINGS:
+            raise ConfigError(f"alpaca sends {' or '.join(ENCODINGS)}, not {encoding!r}")
+        classes = {markets.is_crypto(instrument.symbol) for instrument in instruments}
+        there_are = {channel for is_crypto in classes for channel in markets.channels_of(is_crypto=is_crypto)}
+        channels = [channel for channel in channels if channel in there_are]
+        self.book_channel = markets.BOOKS if markets.BOOKS in channels else markets.QUOTES
+        silence_s = markets.SILENCE_S if classes == {True} else {}  # a stock has no book that could fall silent
+        super().__init__(
+            instruments, channels=channels, endpoints=endpoints, limits=limits, silence_s=silence_s,
+            is_stamped=is_stamped,
+        )  # fmt: skip
+        self.login = Login(credentials)
+        self.encoding = encoding
+        self._encode = msgspec.json.encode if encoding == "json" else msgspec.msgpack.encode
+        self._market = MarketReader(self)
+        self._readers: dict[type, Reader] = self._market.readers | {
+            messages.Success: self._take_success,
+            messages.Error: self._take_error,
+            messages.Subscription: self._take_subscription,
+        }
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Content-Type": f"application/{self.encoding}"}
+
+    @property
+    def refusal(self) -> str:
+        return self.login.refusal
+
+    def stream_path(self) -> str:
+        if len(set(self._market.is_crypto)) > 1:
+            raise ConfigError("one alpaca connection carries stocks or crypto, not both: run a session for each")
+        if urlsplit(self.endpoints[0].stream).path.strip("/"):
+            return ""
+        return markets.CRYPTO_PATH if all(self._market.is_crypto) else markets.STOCK_PATH
+
+    # What is said to the venue.
+
+    def connected(self, received_ns: int, ring: Ring) -> None:
+        super().connected(received_ns, ring)
+        self.login.restart()
+
+    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
+        """Nothing yet: the venue greets, takes the login, and only then hears what is wanted."""
+        return []
+
+    def outgoing(self, now_ns: int) -> list[bytes]:
+        if self.login.stage is not Stage.READY:
+            return self.login.take_message(now_ns, self._encode)
+        return super().outgoing(now_ns)
+
+    def resubscription(self, instrument: int, channel: str) -> list[bytes]:
+        symbols = [self.instruments[instrument].symbol]
+        return [self._encode({"action": action, channel: symbols}) for action in ("unsubscribe", "subscribe")]
+
+    def ping(self) -> bytes:
+        """The venue has no heartbeat: what is subscribed to already is asked for again, and answered."""
+        return self._subscriptions(self.instruments[:1])[0]
+
+    def _subscriptions(self, instruments: Sequence[Instrument]) -> list[bytes]:
+        asked = []
+        for start in range(0, len(instruments), SYMBOLS_A_MESSAGE):
+            symbols = [instrument.symbol for instrument in instruments[start : start + SYMBOLS_A_MESSAGE]]
+            wanted = dict.fromkeys(self.channels, symbols)
+            asked.append(self._encode({"action": "subscribe"} | wanted))
+        return asked
+
+    # What the venue says.
+
+    def rows_of_frame(self, frame: bytes) -> int:
+        return len(frame) // BYTES_A_ROW + SPARE_ROWS
+
+    def read(self, frame: bytes, received_ns: int, ring: Ring) -> None:
+        encoding = encoding_of(frame)
+        try:
+            told = encoding.messages_of(frame)
+        except msgspec.ValidationError:
+            self._read_one_by_one(frame, encoding, received_ns, ring)
+            return
+        except REFUSED as error:
+            self._refuse_frame(frame, error, received_ns, ring)
+            return
+        if not told:
+            raise UnknownMessage("an empty array")
+        readers = self._readers
+        for message in told:
+            self._read_message(readers[type(message)], message, received_ns, ring)
+
+    def _read_one_by_one(self, frame: bytes, encoding: Encoding, received_ns: int, ring: Ring) -> None:
+        """At least one message is not as it should be; first of all it must be an array of messages."""
+        try:
+            raws = encoding.raws_of(frame)
+            kinds = [encoding.kind_of(raw) for raw in raws]
+        except REFUSED as error:
+            self._refuse_frame(frame, error, received_ns, ring)
+            return
+        for raw, kind in zip(raws, kinds, strict=True):
+            self._read_message(self._read_raw, (encoding, raw, kind), received_ns, ring)
+
+    def _read_raw(self, told: tuple[Encoding, msgspec.Raw, messages.Kind], received_ns: int, ring: Ring) -> None:
+        encoding, raw, kind = told
+        if kind.T not in messages.KINDS:
+            raise UnknownMessage(f"a message of type {self.login.hide(kind.T)[:40]!r}")
+        index = self.index.get(kind.S, -1)
+        if kind.T == messages.BOOK and index >= 0 and self._market.has_depth[index]:
+            self.suspect = self.books[index]
+        message = encoding.message_of(raw)
+        self._readers[type(message)](message, received_ns, ring)
+
+    def _read_message(self, reader: Reader, told: Any, received_ns: int, ring: Ring) -> None:
+        """One message of an array: what is wrong with it is its own affair."""
+        start, self.suspect = ring.written, None
+        try:
+            reader(told, received_ns, ring)
+        except UnknownMessage as error:
+            ring.written = start
+            self._counters.unknown += 1
+            self._counters.last_error = str(error)[:200]
+        except REFUSED as error:
+            ring.written = start
+            self._refuse(f"{type(error).__name__}: {error}", received_ns, ring)
+
+    def _refuse_frame(self, frame: bytes, error: Exception, received_ns: int, ring: Ring) -> None:
+        """What it would have said of an order book is lost with it."""
+        self.suspect = None
+        self._refuse(f"{type(error).__name__}: {error}", received_ns, ring)
+        for index, instrument in enumerate(self.instruments):
+            is_named = self._market.has_depth[index] and instrument.symbol.encode() in frame
+            if is_named and ring.free >= ROWS_OF_A_LOSS:
+                self.books[index].lose(received_ns, ring)
+
+    # The conversation.
+
+    def _take_success(self, told: messages.Success, received_ns: int, ring: Ring) -> None:
+        if told.msg == "connected":
+            self.login.greet(received_ns)
+        elif told.msg == "authenticated":
+            if self.login.accept():
+                self.messages += self._subscriptions(self.instruments)
+        else:
+            raise UnknownMessage(f"a success named {self.login.hide(told.msg)[:40]!r}")
+        self._counters.notices += 1
+
+    def _take_error(self, told: messages.Error, received_ns: int, ring: Ring) -> None:
+        sentence = self.login.take_error(told, received_ns)
+        if told.code == ALREADY_IN:
+            self._counters.notices += 1
+            return
+        self._counters.errors += 1
+        self._counters.last_error = sentence
+        self.wants_rotation = self.wants_rotation or bool(self.refusal)  # the connection ends, and says why
+
+    def _take_subscription(self, told: messages.Subscription, received_ns: int, ring: Ring) -> None:
+        self._counters.notices += 1
