@@ -21,6 +21,14 @@ DEPTH = (
     b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1700000000001,"s":"BTCUSDT","U":%d,"u":%d,'
     b'"b":[%s],"a":[%s]}}'
 )
+AGGREGATE = (
+    b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1700000000001,"s":"BTCUSDT","a":%d,"p":"61837.63000000",'
+    b'"q":"0.02000000","f":100,"l":105,"T":1700000000000,"m":true,"M":true}}'
+)
+FUTURES_DEPTH = (
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1700000000001,"T":1700000000000,"s":"BTCUSDT",'
+    b'"ps":"BTCUSDT","U":%d,"u":%d,"pu":%d,"b":[%s],"a":[%s],"st":1}}'
+)
 LEVELS = b",".join(b'["61837.%02d000000","1.54698000"]' % number for number in range(10))
 SNAPSHOT = b'{"lastUpdateId":0,"bids":[["61830.00","1.0"]],"asks":[["61840.00","1.0"]]}'
 COUNT, REPEATS = 2_000, 15
@@ -43,7 +51,11 @@ def main() -> None:
     shapes = {
         "trade": [TRADE % number for number in range(COUNT)],
         "quote": [QUOTE % number for number in range(COUNT)],
+        "aggregate trade": [AGGREGATE % number for number in range(COUNT)],
         "depth, 2 x 10 levels": [DEPTH % (number + 1, number + 1, LEVELS, LEVELS) for number in range(COUNT)],
+        "USD-M, 2 x 10 levels": [
+            FUTURES_DEPTH % (number + 1, number + 1, number, LEVELS, LEVELS) for number in range(COUNT)
+        ],
     }
     listed = [Instrument("binance", "BTCUSDT", "BTC", "USDT", Decimal("0.01"), Decimal("0.00001"))]
     for label, scanner in (("scanner", compiled_scanner()), ("slow path", None)):

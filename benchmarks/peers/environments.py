@@ -33,6 +33,8 @@ PEERS = {
     # The last release for Python 3.11; 1.231 (3.12 and later) is slower and quadratic in the number of orders.
     "nautilus": Peer(("nautilus_trader==1.221.0",), ("nautilus_trader", "numpy")),
     "vectorbt": Peer(("vectorbt==1.2.0",), ("vectorbt", "numba", "numpy", "pandas")),
+    "ccxt": Peer(("ccxt==4.5.90", "zstandard"), ("ccxt", "orjson")),
+    "cryptofeed": Peer(("cryptofeed==2.4.1", "zstandard"), ("cryptofeed", "order_book", "yapic.json")),
 }
 
 

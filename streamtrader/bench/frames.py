@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import random
 
-KINDS = ("trade", "book", "depth10", "depth20")
+KINDS = ("trade", "book", "depth10", "depth20", "mixed50")
 STAMP_BASE_NS = 10**18  # plus the monotonic clock: 19 digits, and another process on the machine can subtract
 STAMP_DIGITS = 19
 VENUE_MS = 1_704_067_200_123
@@ -49,6 +49,23 @@ def depth(source: random.Random, index: int, levels: int) -> str:
     )
 
 
+def mixed_symbols(count: int) -> list[str]:
+    return [f"S{number:02d}USDT" for number in range(count)]
+
+
+def mixed(source: random.Random, index: int, symbols: list[str]) -> str:
+    """Each symbol in turn: four trades, three best quotes and three messages of depth in every ten of its messages."""
+    number, turn = index // len(symbols), index // len(symbols) % 10
+    if turn in (0, 2, 5, 7):
+        text = trade(source, number)
+    elif turn in (1, 4, 8):
+        text = book(source, number)
+    else:
+        text = depth(source, number // 10 * 3 + (3, 6, 9).index(turn), 10)
+    symbol = symbols[index % len(symbols)]
+    return text.replace("btcusdt", symbol.lower()).replace("BTCUSDT", symbol)
+
+
 @functools.lru_cache(maxsize=1)
 def heads(kind: str, count: int) -> list[bytes]:
     """`count` messages up to where the stamp goes; `STAMP_DIGITS` digits and a closing brace finish each."""
@@ -60,6 +77,9 @@ def heads(kind: str, count: int) -> list[bytes]:
             texts = [book(source, index) for index in range(count)]
         case "depth10" | "depth20":
             texts = [depth(source, index, int(kind[5:])) for index in range(count)]
+        case "mixed50":
+            symbols = mixed_symbols(50)
+            texts = [mixed(source, index, symbols) for index in range(count)]
         case _:
             raise ValueError(f"no such kind of frame: {kind}; there are {', '.join(KINDS)}")
     return [f'{text},"ns":'.encode() for text in texts]

@@ -6,7 +6,7 @@ The path of the request says what to send; a close frame follows.
     /paced/KIND/COUNT/PER_SECOND       one frame a write at a fixed rate, stamped just before it
     /burst/KIND/COUNT/SIZE/PERIOD_US   SIZE frames in one write every period, stamped just before it
 
-KIND: trade, book, depth10, depth20 (levels a side). Any other request is answered with a depth snapshot just older than the
+KIND: trade, book, depth10, depth20 (levels a side), mixed50 (all of these, of 50 symbols). Any other request is answered with a depth snapshot just older than the
 first depth frame, so that a book can be synchronised. It prints its port as JSON, is meant for one client at a time,
 keeps its core busy while it waits for the next frame (a sleeping server would add its own wake-up to every latency),
 and ends when its standard input does.

@@ -9,6 +9,7 @@ have had it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy as np
 from streamtrader.events import EVENT, EVENT_BYTES
 
 _pack_into = struct.Struct("<qqddddqIBBH").pack_into
+_flags_into = struct.Struct("<H").pack_into
+FLAGS_AT = 62
 
 
 class Ring:
@@ -58,10 +61,35 @@ class Ring:
     ) -> None:
         """Append one event. The caller has made sure of `free`."""
         at = (self.written & self.mask) * EVENT_BYTES
-        _pack_into(
-            self.memory, at, venue_ns, received_ns, a, b, c, d, id, instrument, kind, side, flags
-        )
+        _pack_into(self.memory, at, venue_ns, received_ns, a, b, c, d, id, instrument, kind, side, flags)
         self.written += 1
+
+    def write_levels(
+        self,
+        kind: int,
+        instrument: int,
+        side: int,
+        flags: tuple[int, int],
+        clocks: tuple[int, int],
+        levels: Sequence[tuple[float, float]],
+        id: int,  # noqa: A002 - the name of the field
+    ) -> None:
+        """Append an event for each (price, size): at least one. `flags` are those of all but the last, and its own.
+
+        A third less than as many calls of `write`. To join packed parts is quicker still from twenty levels on, and
+        slower below ten: most messages of venues are smaller than that.
+        """
+        memory, mask, written, most = self.memory, self.mask, self.written, flags[0]
+        venue_ns, received_ns = clocks
+        for price, size in levels:
+            _pack_into(
+                memory, (written & mask) * EVENT_BYTES,
+                venue_ns, received_ns, price, size, 0.0, 0.0, id, instrument, kind, side, most,
+            )  # fmt: skip
+            written += 1
+        self.written = written
+        if flags[1] != most:
+            _flags_into(memory, ((written - 1) & mask) * EVENT_BYTES + FLAGS_AT, flags[1])
 
     def slices(self, start: int, stop: int) -> list[np.ndarray[Any, np.dtype[Any]]]:
         """The events numbered `start` to `stop` as one or two views, in order."""

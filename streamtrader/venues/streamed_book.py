@@ -29,6 +29,7 @@ from streamtrader.venues.venue import Counters
 
 ASK_AGAIN_NS, ASK_AGAIN_MOST_NS = NS_PER_S, 60 * NS_PER_S
 STEADY_NS = 60 * NS_PER_S  # a book that was LIVE for so long has its failures forgiven
+FEW_LEVELS = 4  # most messages; more are written at once
 REPEATED_RUN = 100  # so many messages from the past in a row are no repetition any more
 
 Levels = Sequence[tuple[float, float]]
@@ -77,8 +78,9 @@ class StreamedBook:
         """Replace the whole book: `len(bids) + len(asks) + 2` rows. Levels are checked, sizes above zero."""
         ring.write(Kind.BOOK_CLEAR, self.instrument, 0, MORE, venue_ns, received_ns, id=update)
         for side, levels in ((BID, bids), (ASK, asks)):
-            for price, size in levels:
-                ring.write(_BOOK, self.instrument, side, MORE, venue_ns, received_ns, price, size, id=update)
+            if levels:
+                clocks = venue_ns, received_ns
+                ring.write_levels(_BOOK, self.instrument, side, (MORE, MORE), clocks, levels, update)
         counters = self.counters
         counters.clears += 1
         counters.snapshots += 1
@@ -108,6 +110,13 @@ class StreamedBook:
         left = len(bids) + len(asks)
         self.counters.levels += left
         self.last = last
+        if left > FEW_LEVELS:
+            clocks = venue_ns, received_ns
+            if bids:
+                ring.write_levels(_BOOK, instrument, BID, (MORE, MORE if asks else 0), clocks, bids, last)
+            if asks:
+                ring.write_levels(_BOOK, instrument, ASK, (MORE, 0), clocks, asks, last)
+            return
         for price, size in bids:
             left -= 1
             write(_BOOK, instrument, BID, MORE if left else 0, venue_ns, received_ns, price, size, 0.0, 0.0, last)
