@@ -16,12 +16,17 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from streamtrader.errors import StreamTraderError
 from streamtrader.exchange.audience import Audience
+from streamtrader.exchange.dialects import BINANCE, DIALECTS, opened_dialect
+from streamtrader.exchange.dialects.audience import TranslatedAudience
+from streamtrader.exchange.faults import fault_of, faults_in
 from streamtrader.exchange.market import Market
 from streamtrader.exchange.pump import Pump
+from streamtrader.exchange.saboteur import Saboteur
 from streamtrader.exchange.server import Exchange
 
 HOST = "127.0.0.1"
@@ -43,6 +48,11 @@ def opened_market(market: str, seed: int, symbols: Sequence[str]) -> Market:
     return CaptureMarket([market])
 
 
+def plain_symbol(name: str) -> str:
+    """A symbol as the synthetic market has it: `BTC/USD` is `BTCUSD` there."""
+    return "".join(letter for letter in name if letter not in "/-_")
+
+
 def parsed_speed(text: str) -> float | None:
     """A positive number, or None for `max`."""
     if text == "max":
@@ -60,21 +70,32 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=parsed_speed, default=1.0, help="1, 10, any number, or max")
     parser.add_argument("--symbols", default="BTCUSDT,ETHUSDT", help="of the synthetic market")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--dialect", default=BINANCE, choices=DIALECTS, help="the venue whose words are spoken")
+    parser.add_argument("--stamp", action="store_true", help="stamp every frame with the market's clock, as `ns`")
+    parser.add_argument("--fault", action="append", default=[], help='such as "at=5s reset-mid-frame"; repeatable')
+    parser.add_argument("--faults", type=Path, help="a script of faults, TOML or JSON")
     parser.add_argument("--after-ns", type=int, default=0, help="go on after this stamp of the market")
     return parser
 
 
 async def run(arguments: argparse.Namespace) -> None:
     """Serve until standard input closes; a finished market stays up to answer questions."""
-    symbols = [symbol for symbol in arguments.symbols.upper().split(",") if symbol]
-    market = opened_market(arguments.market, arguments.seed, symbols)
-    audience = Audience()
+    names = [symbol for symbol in arguments.symbols.upper().split(",") if symbol]
+    plain = {name if arguments.dialect == BINANCE else plain_symbol(name): name for name in names}
+    market = opened_market(arguments.market, arguments.seed, list(plain))
+    faults = [fault_of(text) for text in arguments.fault]
+    faults += faults_in(arguments.faults) if arguments.faults is not None else ()
+    saboteur = Saboteur(sorted(faults, key=lambda fault: fault.at_ns), market.start_ns)
+    translator = opened_dialect(arguments.dialect, market, plain)
+    audience = Audience(saboteur) if translator is None else TranslatedAudience(translator, saboteur)
     pump = Pump(market, audience, speed=arguments.speed)
     pump.fast_forward(arguments.after_ns)
     speed = "max" if arguments.speed is None else f"{arguments.speed:g}"
     gc.freeze()  # what was loaded so far stays: collections need not look at it again
-    async with Exchange(pump, audience, speed=speed).listening(HOST, arguments.port) as port:
-        ready = {"port": port, "kind": market.kind, "symbols": list(market.instruments), "market": market.name}
+    exchange = Exchange(pump, audience, speed=speed, is_stamped=arguments.stamp)
+    async with exchange.listening(HOST, arguments.port) as port:
+        symbols = list(market.instruments if translator is None else translator.named)
+        ready = {"port": port, "kind": market.kind, "symbols": symbols, "market": market.name}
         _announce({**ready, "skipped_lines": market.skipped_lines})
         async with asyncio.TaskGroup() as tasks:
             playing = tasks.create_task(pump.run())

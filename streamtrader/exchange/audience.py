@@ -7,6 +7,8 @@ pump waits until every buffer is below its mark before it writes again. A slow c
 from __future__ import annotations
 
 import asyncio
+import socket as sockets
+import struct
 from collections.abc import Iterable, Sequence
 
 from aiohttp import web
@@ -14,6 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from streamtrader.exchange.frames import encoded, ping_frame
 from streamtrader.exchange.market import DEPTH, Frame, channel_of
+from streamtrader.exchange.saboteur import Saboteur
 
 WRITE_BUFFER_BYTES = 256 * 1024
 BARRIER_PREFIX = b"seen-"
@@ -23,15 +26,25 @@ BARRIER_S = 2.0
 class Listener:
     """One websocket connection."""
 
-    def __init__(self, socket: web.WebSocketResponse, writer: AbstractStreamWriter, request: web.Request) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        writer: AbstractStreamWriter,
+        request: web.Request,
+        *,
+        is_stamped: bool = False,
+    ) -> None:
         assert request.transport is not None
         self.socket = socket
         self.is_combined = request.path.rstrip("/").endswith("/stream")
-        self.is_stamped = request.query.get("stamp") == "ns"
+        self.is_stamped = is_stamped or request.query.get("stamp") == "ns"
         self.streams: dict[str, None] = {}  # in the order of subscription
         self.keys: frozenset[str] = frozenset()
         self.last_pong_s = 0.0
         self.is_settled = True  # has seen everything that was written to it
+        self.is_mute = False  # half-open: the socket stands, and nothing comes over it
+        self.leaving = asyncio.Event()
+        self.leaving_after_s = 0.0
         self._writer = writer
         self._transport = request.transport
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
@@ -40,7 +53,7 @@ class Listener:
 
     @property
     def is_open(self) -> bool:
-        return not (self.socket.closed or self._transport.is_closing())
+        return not (self.is_mute or self.socket.closed or self._transport.is_closing())
 
     def subscribe(self, streams: Iterable[str]) -> None:
         self.streams.update(dict.fromkeys(streams))
@@ -50,6 +63,16 @@ class Listener:
         for stream in streams:
             self.streams.pop(stream, None)
         self._rebuild()
+
+    def follow(self, *keys: str) -> None:
+        """Subscribe by the keys of a dialect."""
+        self.streams.update(dict.fromkeys(keys))
+        self.keys = frozenset(self.streams)
+
+    def unfollow(self, *keys: str) -> None:
+        for key in keys:
+            self.streams.pop(key, None)
+        self.keys = frozenset(self.streams)
 
     def _rebuild(self) -> None:
         self.keys = frozenset(channel_of(stream).key for stream in self.streams)
@@ -65,6 +88,18 @@ class Listener:
     def ping(self, payload: bytes) -> None:
         if self.is_open:
             self._transport.write(ping_frame(payload))
+
+    def reset(self) -> None:
+        """End the connection without a farewell."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def leave_after(self, seconds: float) -> None:
+        """Close in an orderly way, a little later."""
+        self.leaving_after_s = seconds
+        self.leaving.set()
 
     async def drain(self) -> None:
         """Return once the buffer is low again; a connection that broke has nothing to drain."""
@@ -110,9 +145,11 @@ class Listener:
 class Audience:
     """All listeners that are subscribed to something."""
 
-    def __init__(self) -> None:
+    def __init__(self, saboteur: Saboteur | None = None) -> None:
         self.listeners: list[Listener] = []
         self.changed = asyncio.Event()
+        self.saboteur = saboteur or Saboteur()
+        self.saboteur.listeners = self.listeners
 
     def add(self, listener: Listener) -> None:
         self.listeners.append(listener)
@@ -121,6 +158,7 @@ class Audience:
     def remove(self, listener: Listener) -> None:
         self.listeners.remove(listener)
         listener.release()
+        self.saboteur.forget(listener)
         self.changed.set()
 
     @property
@@ -132,13 +170,32 @@ class Audience:
 
     def broadcast(self, frames: Sequence[Frame]) -> None:
         """Write the frames to everybody who wants them, encoded once for all who want the same."""
+        saboteur = self.saboteur
+        frames = saboteur.bent(frames)
+        if saboteur.has_frozen:
+            frames = [frame for frame in frames if not saboteur.is_frozen(frame.channel.symbol)]
         made: dict[tuple[frozenset[str], bool, bool], bytes] = {}
         for listener in self.listeners:
             form = (listener.keys, listener.is_stamped, listener.is_combined)
+            if saboteur.is_at_work:
+                wanted = [(_book_of(frame), frame) for frame in frames if frame.channel.key in form[0]]
+                disordered = saboteur.disordered(listener, wanted)
+                listener.write(encoded(disordered, is_stamped=form[1], is_combined=form[2]))
+                continue
             if form not in made:
-                wanted = [frame for frame in frames if frame.channel.key in listener.keys]
-                made[form] = encoded(wanted, is_stamped=form[1], is_combined=form[2])
+                of_form = [frame for frame in frames if frame.channel.key in listener.keys]
+                made[form] = encoded(of_form, is_stamped=form[1], is_combined=form[2])
             listener.write(made[form])
+
+    def is_ready(self, symbols: set[str], asked: set[str]) -> bool:
+        """Whether each book that somebody listens to was asked for, of those that there are."""
+        return self.depth_symbols() & symbols <= asked
+
+    def begin_book(self, frame: Frame) -> None:
+        """The market began a book anew with a snapshot; here that answers requests, and is not told."""
+
+    def pass_over(self, frame: Frame) -> None:
+        """A frame from before the beginning."""
 
     async def drain(self) -> None:
         for listener in list(self.listeners):
@@ -146,3 +203,8 @@ class Audience:
 
     async def settle(self) -> None:
         await asyncio.gather(*(listener.settle() for listener in self.listeners))
+
+
+def _book_of(frame: Frame) -> str:
+    """The symbol whose book a frame changes, if any."""
+    return frame.channel.symbol if frame.channel.feed == DEPTH else ""

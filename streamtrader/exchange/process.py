@@ -64,15 +64,20 @@ async def start_exchange(
     symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT"),
     port: int = 0,
     after_ns: int | None = None,
+    dialect: str = "binance",
+    faults: Sequence[str] = (),
     ready_s: float = READY_S,
 ) -> AsyncIterator[ExchangeProcess]:
-    """Run an exchange for the duration of the context.
+    """Run an exchange for the duration of the context. Its frames are stamped in every dialect but Binance's, where
+    a client asks for that.
 
     Raises MarketFileError for a market that cannot be read, ConfigError for a port that is taken, VenueError when
     the process ends or stays silent for another reason.
     """
     arguments = [f"--market={market}", f"--seed={seed}", f"--speed={speed}", f"--symbols={','.join(symbols)}"]
     arguments += [f"--port={port}"] + ([] if after_ns is None else [f"--after-ns={after_ns}"])
+    arguments += [f"--dialect={dialect}", "--stamp"] if dialect != "binance" else []
+    arguments += [f"--fault={fault}" for fault in faults]
     with tempfile.TemporaryFile() as stderr:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

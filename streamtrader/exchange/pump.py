@@ -7,6 +7,7 @@ slowest client reads. What a client decides must not depend on how fast frames a
 * while a snapshot is being served, from before its answer is made until that connection was closed;
 * at a snapshot that lies in the file, until a request waits for it, if a client must be in want of one;
 * after a depth frame that does not continue its book, until the snapshot was asked for that this calls for;
+* where a fault of the script ended the last connection, at speed "max";
 * at speed "max" while nobody listens.
 
 Each wait is for a client, so each has a limit. Before a snapshot is answered all that was sent is known to have
@@ -59,6 +60,7 @@ class Pump:
         self._holds: Counter[str] = Counter()
         self._moved = audience.changed  # also set when somebody asked or released
         self._anchor: tuple[float, int] | None = None
+        self._saboteur = audience.saboteur
         for symbol, book in self.books.items():
             opening = market.opening_book(symbol)
             if opening is not None:
@@ -150,6 +152,7 @@ class Pump:
         while self._refill() and self._ahead[0].stamp_ns <= after_ns:
             frame = self._ahead.popleft()
             self.position_ns = frame.stamp_ns
+            self.audience.pass_over(frame)
             if frame.channel.feed == SNAPSHOT:
                 self.books[frame.channel.symbol].reset(frame.text)
             else:
@@ -181,10 +184,10 @@ class Pump:
     def _take(self, until_ns: int | None) -> list[Frame]:
         """The next frames up to a stamp; a snapshot in the file comes alone, a gap in a book comes last."""
         due: list[Frame] = []
-        ahead = self._ahead
+        ahead, fault_ns = self._ahead, self._saboteur.next_ns
         while ahead and len(due) < CHUNK_FRAMES and (until_ns is None or ahead[0].stamp_ns <= until_ns):
             feed = ahead[0].channel.feed
-            if feed == SNAPSHOT and due:
+            if due and (feed == SNAPSHOT or (fault_ns is not None and ahead[0].stamp_ns >= fault_ns)):
                 break
             due.append(ahead.popleft())
             if feed == SNAPSHOT or (feed == DEPTH and not self._apply(due[-1])):
@@ -198,6 +201,10 @@ class Pump:
 
     async def _play(self, due: list[Frame]) -> None:
         """Send, then do what the last frame calls for. Books are never ahead of what was written when others run."""
+        if self._saboteur.is_due(due[0].stamp_ns):
+            await self._saboteur.act(due[0].stamp_ns)
+            if self.speed is None and not self.audience.is_present:
+                await self._gather_audience()
         last = due[-1].channel
         if last.feed == SNAPSHOT:
             await self._serve_inline(due[-1])
@@ -219,6 +226,7 @@ class Pump:
             await self.audience.settle()
         book.reset(frame.text)
         self.position_ns = frame.stamp_ns  # not before: a request that comes while we wait is to wait for this one
+        self.audience.begin_book(frame)
         self._answer(symbol, Snapshot(frame.stamp_ns, frame.text))
 
     async def _await_resync(self, symbol: str) -> None:
@@ -238,7 +246,9 @@ class Pump:
         self._asked.clear()
         while not self.audience.is_present:
             await self._until_moved(None)
-        await self._until(lambda: self.audience.depth_symbols() & set(self.books) <= self._asked)
+        while not self.audience.is_ready(set(self.books), self._asked) and await self._until_moved(WAIT_S):
+            pass
+        self._anchor = None
 
     async def _stand_still_while_held(self) -> None:
         while any(self._holds.values()):
@@ -255,10 +265,12 @@ class Pump:
             pass
         self._anchor = None
 
-    async def _until_moved(self, limit_s: float | None) -> None:
+    async def _until_moved(self, limit_s: float | None) -> bool:
+        """Whether somebody came, went or asked within the limit."""
         self._moved.clear()
         try:
             async with asyncio.timeout(limit_s):
                 await self._moved.wait()
         except TimeoutError:
-            pass
+            return False
+        return True

@@ -1,22 +1,24 @@
-"""The websocket side: one connection from its first subscription to its end.
+"""The websocket side: one connection from its first subscription to its end, in whatever dialect.
 
 The venue's limits hold here too, because a client that only ever met a lenient server learns them from the real
-one: 5 incoming messages a second, pings and pongs included, 1,024 streams, a ping every 20 s that must be answered
-within a minute, an end after 24 hours.
+one. Binance: 5 incoming messages a second, pings and pongs included, 1,024 streams, a ping every 20 s that must be
+answered within a minute, an end after 24 hours.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from streamtrader.exchange.audience import Audience, Listener
+from streamtrader.exchange.dialects.audience import TranslatedAudience
+from streamtrader.exchange.frames import text_frame
+from streamtrader.exchange.limits import LimitWatch
 from streamtrader.exchange.pump import Pump
+from streamtrader.exchange.saboteur import refusal
 from streamtrader.exchange.subscriptions import STREAMS_LIMIT, answer
 
-MESSAGES_PER_S = 5
 PING_EVERY_S = 20.0
 PONG_WITHIN_S = 60.0
 LONGEST_S = 24 * 3600.0
@@ -25,15 +27,30 @@ _MARKET_ENDED = b"market ended"
 
 
 class StreamServer:
-    """Serves `/stream` and `/ws`."""
+    """Serves `/stream` and `/ws`, or the paths of a dialect. `is_stamped`: for all, not only those who ask for it."""
 
-    def __init__(self, pump: Pump, audience: Audience, *, ping_every_s: float = PING_EVERY_S) -> None:
+    def __init__(
+        self,
+        pump: Pump,
+        audience: Audience,
+        watch: LimitWatch,
+        *,
+        ping_every_s: float = PING_EVERY_S,
+        is_stamped: bool = False,
+    ) -> None:
         self._pump = pump
         self._audience = audience
+        self._translated = audience if isinstance(audience, TranslatedAudience) else None
+        self._watch = watch
         self._ping_every_s = ping_every_s
+        self._is_stamped = is_stamped
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Handle one connection until either side or the market ends it."""
+        self._watch.attempt(asyncio.get_running_loop().time())
+        fault = self._audience.saboteur.door()
+        if fault is not None and fault.status:
+            return refusal(fault)
         streams = _requested_streams(request)
         if len(streams) > STREAMS_LIMIT:
             return web.json_response({"code": 2, "msg": "Invalid request: too many parameters"}, status=400)
@@ -42,8 +59,15 @@ class StreamServer:
         )
         writer = await socket.prepare(request)
         assert writer is not None
-        listener = Listener(socket, writer, request)
-        listener.subscribe(streams)
+        listener = Listener(socket, writer, request, is_stamped=self._is_stamped)
+        if fault is not None:
+            listener.reset()
+            return socket
+        if self._translated is not None:
+            for payload in self._translated.translator.greet(listener, request.path):
+                listener.write(text_frame(payload))
+        else:
+            listener.subscribe(streams)
         self._audience.add(listener)
         try:
             await self._attend(listener)
@@ -57,26 +81,30 @@ class StreamServer:
             listening = duties.create_task(self._listen(listener))
             keeping = duties.create_task(self._keep_alive(listener))
             ending = duties.create_task(self._pump.ended.wait())
-            await asyncio.wait((listening, keeping, ending), return_when=asyncio.FIRST_COMPLETED)
+            leaving = duties.create_task(listener.leaving.wait())
+            await asyncio.wait((listening, keeping, ending, leaving), return_when=asyncio.FIRST_COMPLETED)
             if ending.done():
                 await listener.drain()
                 await listener.socket.close(code=WSCloseCode.OK, message=_MARKET_ENDED)
             elif keeping.done():
                 await listener.socket.close(code=WSCloseCode.GOING_AWAY)
-            keeping.cancel()
-            ending.cancel()
+            elif leaving.done():
+                await asyncio.sleep(listener.leaving_after_s)
+                await listener.socket.close(code=WSCloseCode.SERVICE_RESTART)
+            for duty in (keeping, ending, leaving):
+                duty.cancel()
 
     async def _listen(self, listener: Listener) -> None:
-        arrivals: deque[float] = deque(maxlen=MESSAGES_PER_S + 1)
+        arrivals = self._watch.new_window()
         loop = asyncio.get_running_loop()
         async for message in listener.socket:
             if message.type is WSMsgType.PONG and listener.on_pong(bytes(message.data)):
                 continue  # the answer to our own question is not counted against the client
-            arrivals.append(loop.time())
-            if len(arrivals) > MESSAGES_PER_S and arrivals[-1] - arrivals[0] < 1.0:
+            if not self._watch.message(arrivals, loop.time()) and self._watch.published.is_closing:
                 await listener.socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests")
                 return
-            await self._handle(listener, message)
+            if not listener.is_mute:
+                await self._handle(listener, message)
 
     async def _handle(self, listener: Listener, message: WSMessage) -> None:
         match message.type:
@@ -85,7 +113,11 @@ class StreamServer:
             case WSMsgType.PONG:
                 listener.last_pong_s = asyncio.get_running_loop().time()
             case WSMsgType.TEXT | WSMsgType.BINARY:
-                await listener.socket.send_str(answer(listener, message.data))
+                self._audience.saboteur.hear(message.data)
+                if self._translated is not None:
+                    self._translated.answer(listener, message.data)
+                else:
+                    await listener.socket.send_str(answer(listener, message.data))
                 self._audience.changed.set()
             case _:
                 pass  # the iterator ends itself at a close frame or an error

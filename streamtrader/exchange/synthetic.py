@@ -33,7 +33,7 @@ from streamtrader.errors import ConfigError
 from streamtrader.exchange.flow import Flow
 from streamtrader.exchange.market import Frame, MarketKind
 from streamtrader.exchange.order_flow import SymbolFlow
-from streamtrader.exchange.rules import venue_instrument
+from streamtrader.exchange.rules import split_symbol, venue_instrument
 from streamtrader.instruments import Instrument
 from streamtrader.units import NS_PER_S
 
@@ -41,13 +41,15 @@ START_NS = 1_767_571_200 * NS_PER_S  # 2026-01-05T00:00:00Z, a Monday: fixed, so
 UNSEEN_S = 3  # played before the first frame, so that the book has forgotten how it was made
 BLOCK_NS = NS_PER_S
 SYMBOLS_LIMIT = 200
-# First price and the decimals of tick and lot, as the venue has them for these; others are made up from their name.
+# First price and the decimals of tick and lot, as the venue has them for these against a dollar; others are made up
+# from their name.
 _KNOWN = {
-    "BTCUSDT": (91_204.10, 2, 5),
-    "ETHUSDT": (3_011.42, 2, 4),
-    "BNBUSDT": (872.35, 2, 3),
-    "SOLUSDT": (137.16, 2, 3),
+    "BTC": (91_204.10, 2, 5),
+    "ETH": (3_011.42, 2, 4),
+    "BNB": (872.35, 2, 3),
+    "SOL": (137.16, 2, 3),
 }
+_DOLLARS = ("USDT", "USDC", "USD")
 
 
 class SyntheticMarket:
@@ -69,7 +71,7 @@ class SyntheticMarket:
         self.instruments: dict[str, Instrument] = {}
         self._flows: list[SymbolFlow] = []
         for name in names:
-            price, price_places, size_places = _KNOWN.get(name) or _made_up(name)
+            price, price_places, size_places = _known(name) or _made_up(name)
             self.instruments[name] = venue_instrument(name, "spot", price_places, size_places)
             self._flows.append(
                 SymbolFlow(
@@ -109,8 +111,14 @@ class SyntheticMarket:
             start_ns = stop_ns
 
 
+def _known(symbol: str) -> tuple[float, int, int] | None:
+    return next((_KNOWN.get(symbol.removesuffix(dollar)) for dollar in _DOLLARS if symbol.endswith(dollar)), None)
+
+
 def _made_up(symbol: str) -> tuple[float, int, int]:
-    """A price between 0.2 and 400, with about five digits, told by the name alone."""
+    """A price between 0.2 and 400, with about five digits, told by the name alone; 20 to 400 and cents for a stock."""
+    if split_symbol(symbol)[0] == symbol:
+        return 20.0 * 20.0 ** (zlib.crc32(symbol.encode()) / 2**32), 2, 2
     price = 0.2 * 2000.0 ** (zlib.crc32(symbol.encode()) / 2**32)
     price_places = 2 if price > 50 else 3 if price > 5 else 4
     return price, price_places, 2 if price > 5 else 1
