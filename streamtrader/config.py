@@ -18,22 +18,30 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from streamtrader.config_report import DEFAULT, Mistake, Origin, complain, mistakes_of, origin_of
 from streamtrader.config_sources import Sources
-from streamtrader.venues.registry import VENUES
+from streamtrader.venues.registry import VENUES, choices, is_choice
 
 CONFIG_FILE = "config.toml"
 EMBEDDED = "embedded"
 Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 LatencyMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)]
 FeeBps = Annotated[float, Field(ge=-100, le=1_000, allow_inf_nan=False)]
+ChannelName = Literal["trade", "quote", "book", "candle", "mark", "liquidation"]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 SYMBOL = re.compile(r"[A-Z0-9]+|[A-Z0-9][A-Za-z0-9]*([/_.:-][A-Za-z0-9]+)+")  # capitals, or of several parts
 
 
 def _checked_venue(name: str) -> str:
-    if name not in (EMBEDDED, *VENUES):
-        raise ValueError(f"must be one of {', '.join((EMBEDDED, *VENUES))}, not {name!r}")
+    if name != EMBEDDED and not is_choice(name):
+        raise ValueError(f"must be one of {', '.join((EMBEDDED, *choices()))}, not {name!r}")
     return name
+
+
+def _checked_fallback(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in VENUES or name == "ccxt":
+            raise ValueError(f"must be venues such as {', '.join(VENUES[:3])}, not {name!r}")
+    return names
 
 
 def _checked_speed(speed: Any) -> float | str:
@@ -54,6 +62,13 @@ def _checked_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(symbols)) < len(symbols):
         raise ValueError("must not name a symbol twice")
     return symbols
+
+
+def _names(names: Any) -> Any:
+    """`--set venue.fallback=kraken,okx` is a list, and so is an array of TOML; no text is an empty one."""
+    return (
+        tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else _listed(names)
+    )
 
 
 def _split(symbols: Any) -> Any:
@@ -81,6 +96,12 @@ def _checked_parameter(value: Any) -> bool | int | float:
     raise ValueError("must be a finite number, or true or false")
 
 
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("must not name a channel twice")
+    return names
+
+
 Symbols = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_checked_symbols)]
 Speed = Annotated[Any, AfterValidator(_checked_speed)]
 WebsocketUrl = Annotated[str, AfterValidator(lambda url: _checked_url(url, ("ws", "wss")))]
@@ -105,8 +126,12 @@ class VenueSettings(Section):
     name: Annotated[str, AfterValidator(_checked_venue)] = EMBEDDED
     kind: Literal["spot", "perpetual"] = "spot"
     client: Literal["picows", "websockets"] = "picows"
+    channels: Annotated[tuple[ChannelName, ...], BeforeValidator(_names), AfterValidator(_different)] = ()
     websocket_url: WebsocketUrl = ""
     rest_url: RestUrl = ""
+    connections: Annotated[int, Field(ge=1, le=2)] = 1
+    fallback: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_checked_fallback)] = ()
+    fallback_after_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 30.0
 
 
 class ExchangeSettings(Section):
@@ -115,6 +140,8 @@ class ExchangeSettings(Section):
     speed: Speed = 1.0
     symbols: Annotated[Symbols, Field(min_length=1)] = ("BTCUSDT", "ETHUSDT")
     port: Port = 0
+    dialect: Literal["binance", "kraken", "coinbase", "alpaca"] = "binance"
+    faults: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
 
 
 class StrategySettings(Section):
@@ -180,6 +207,7 @@ class SimulatorSettings(Section):
 
 class CandleSettings(Section):
     interval_s: Annotated[int, Field(ge=1, le=86_400)] = 60
+    warmup: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class RunSettings(Section):

@@ -24,6 +24,21 @@ LABELS = Mapping[str, str]
 VENUE, CHANNEL, BOOK = ("venue",), ("venue", "channel"), ("venue", "symbol")
 ACCOUNT = ("account", "strategy")
 
+LINK_COUNTS = {  # by their names in ConnectionFigures
+    "connect_failures": "Attempts that brought no link.",
+    "link_silences": "Links ended because nothing came, not even a ping.",
+    "rotations": "Links replaced before the venue ends them.",
+    "pauses": "Times that the sockets were read no more because the ring was full.",
+    "delayed": "Messages that had to wait for room in the ring.",
+    "conflated": "Best quotes that a newer one of their symbol replaced while they waited.",
+    "oversized": "Messages dropped because they have more rows than the whole ring.",
+    "overflows": "Links ended because more came after a pause than can be kept.",
+    "duplicates": "Messages of one link that another had brought before.",
+    "misfits": "Book messages left out because their boundaries are not those of the other link.",
+    "held": "Messages that waited for what another link should bring before them.",
+    "forced": "Times that it did not come, and they went on without.",
+    "clock_jumps": "Jumps of the wall clock, either way.",
+}
 # name, kind, labels, what it says
 CATALOGUE: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("build_info", "gauge", ("version", "python", "numba", "uvloop", "mode"), "What is running; always 1."),
@@ -32,7 +47,19 @@ CATALOGUE: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("feed_rejected_total", "counter", CHANNEL, "Messages refused whole, because a value in them cannot be true."),
     ("feed_gaps_total", "counter", CHANNEL, "Updates found missing."),
     ("feed_resyncs_total", "counter", CHANNEL, "Books fetched anew."),
+    ("feed_unknown_total", "counter", CHANNEL, "Messages of a kind that nobody here knows."),
+    (
+        "feed_silences_total",
+        "counter",
+        CHANNEL,
+        "Books and channels that said nothing for too long while the link lived.",
+    ),
+    ("feed_checksums_verified_total", "counter", CHANNEL, "Checksums of the venue that a book agreed with."),
+    ("feed_checksum_failures_total", "counter", CHANNEL, "Checksums of the venue that a book did not agree with."),
     ("feed_reconnects_total", "counter", VENUE, "Connections made after the first."),
+    *((f"feed_{name}_total", "counter", VENUE, text) for name, text in LINK_COUNTS.items()),
+    ("feed_links_open", "gauge", VENUE, "Links that stand; two where the connection is hedged."),
+    ("feed_clock_ahead_seconds", "gauge", VENUE, "How far our clock is ahead of the wall clock, which jumped."),
     ("feed_lag_seconds", "histogram", CHANNEL, "From the venue's clock to our receipt."),
     ("feed_last_message_timestamp_seconds", "gauge", BOOK, "When the last message came in, since the epoch."),
     ("book_state", "gauge", (*BOOK, "state"), "1 for the state that a book is in, 0 for the others."),
@@ -110,12 +137,29 @@ def _feed_samples(snapshot: Snapshot) -> dict[str, list[Sample]]:
         "feed_rejected_total": [(labels, channel.rejected) for labels, channel in channels],
         "feed_gaps_total": [(labels, channel.gaps) for labels, channel in channels],
         "feed_resyncs_total": [(labels, channel.resyncs) for labels, channel in channels],
+        "feed_unknown_total": [(labels, channel.unknown) for labels, channel in channels],
+        "feed_silences_total": [(labels, channel.silences) for labels, channel in channels],
+        "feed_checksums_verified_total": [(labels, channel.checksums_verified) for labels, channel in channels],
+        "feed_checksum_failures_total": [(labels, channel.checksums_failed) for labels, channel in channels],
         "feed_reconnects_total": _by_name(snapshot.reconnects),
+        **_link_samples(snapshot),
         "feed_lag_seconds": [(labels, channel.lag) for labels, channel in channels if channel.lag is not None],
         "feed_last_message_timestamp_seconds": [(labels, book.last_message_s) for labels, book in books],
         "book_state": [
             ((*labels, state), float(book.state == state)) for labels, book in books for state in BOOK_STATES
         ],
+    }
+
+
+def _link_samples(snapshot: Snapshot) -> dict[str, list[Sample]]:
+    links = [((figures.venue,), figures) for figures in snapshot.connections]
+    counts: dict[str, list[Sample]] = {
+        f"feed_{name}_total": [(label, getattr(figures, name.removeprefix("link_"))) for label, figures in links]
+        for name in LINK_COUNTS
+    }
+    return counts | {
+        "feed_links_open": [(label, figures.links_open) for label, figures in links],
+        "feed_clock_ahead_seconds": [(label, figures.clock_ahead_s) for label, figures in links],
     }
 
 

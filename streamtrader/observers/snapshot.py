@@ -24,7 +24,33 @@ class ChannelFigures:
     rejected: int = 0
     gaps: int = 0
     resyncs: int = 0
+    unknown: int = 0
+    silences: int = 0
+    checksums_verified: int = 0
+    checksums_failed: int = 0
     lag: Histogram | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFigures:
+    """The links to one venue: what was lost, delayed, repeated or replaced on the way."""
+
+    venue: str
+    links_open: int = 0
+    connect_failures: int = 0
+    silences: int = 0
+    rotations: int = 0
+    pauses: int = 0
+    delayed: int = 0
+    conflated: int = 0
+    oversized: int = 0
+    overflows: int = 0
+    duplicates: int = 0
+    misfits: int = 0
+    held: int = 0
+    forced: int = 0
+    clock_jumps: int = 0
+    clock_ahead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +114,7 @@ class Snapshot:
     build: Build = Build()
     channels: Sequence[ChannelFigures] = ()
     reconnects: Mapping[str, int] = field(default_factory=dict)  # by venue
+    connections: Sequence[ConnectionFigures] = ()
     books: Sequence[BookFigures] = ()
     rings: Sequence[RingFigures] = ()
     decode: Histogram | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import fields
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from streamtrader.observers.snapshot import (
     BookFigures,
     Build,
     ChannelFigures,
+    ConnectionFigures,
     PositionFigures,
     RingFigures,
     Snapshot,
@@ -54,9 +56,12 @@ def snapshot(session: Session, tally: Tally) -> Snapshot:
         build=build(),
         channels=(
             ChannelFigures(venue=venue, channel="all", messages=counters.frames, rejected=counters.rejected,
-                           gaps=counters.gaps, resyncs=counters.resyncs),
+                           gaps=counters.gaps, resyncs=counters.resyncs, unknown=counters.unknown,
+                           silences=counters.silences, checksums_verified=counters.checksums_verified,
+                           checksums_failed=counters.checksums_failed),
         ),
-        reconnects={venue: max(0, session.connection.counters.connects - 1)},
+        reconnects={venue: _reconnects(session)},
+        connections=(_connection_figures(session),),
         books=tuple(_book_figures(session, at) for at in range(len(state.markets))),
         rings=(
             RingFigures(name="events", fill_ratio=ring.fill_ratio, delayed=session.connection.counters.delayed),
@@ -78,6 +83,19 @@ def snapshot(session: Session, tally: Tally) -> Snapshot:
         tape_size_bytes=session.recorder.tape.size_bytes,
         stopped_seats=int((seats["failure_count"] > 0).sum()),
     )  # fmt: skip
+
+
+def _reconnects(session: Session) -> int:
+    return max(0, session.connection.counters.connects - session.settings.venue.connections)
+
+
+def _connection_figures(session: Session) -> ConnectionFigures:
+    counters = session.connection.counters
+    names = [field.name for field in fields(ConnectionFigures) if field.name not in ("venue", "clock_ahead_s")]
+    told = {name: getattr(counters, name) for name in names}
+    return ConnectionFigures(
+        venue=session.feed.adapter.name, clock_ahead_s=counters.clock_ahead_ns / NS_PER_S, **told
+    )
 
 
 def _size_of(path: Any) -> int:
@@ -296,7 +314,10 @@ def as_json(session: Session, tally: Tally) -> dict[str, Any]:
         "events_before": session.events_before,
         "gaps": counters.gaps,
         "resyncs": counters.resyncs,
-        "reconnects": max(0, connection.connects - 1),
+        "silences": counters.silences,
+        "checksums": {"verified": counters.checksums_verified, "failed": counters.checksums_failed},
+        "reconnects": _reconnects(session),
+        "connection": connection.as_dict(),
         "orders": int(seats["order_count"].sum()),
         "fills": int(seats["fill_count"].sum()),
         "partial_fills": int(seats["partial_fill_count"].sum()),

@@ -26,11 +26,13 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.observers.health import MonitorServer
 from streamtrader.observers.histogram import Histogram
 from streamtrader.observers.loop_lag import watch_loop_lag
+from streamtrader.runtime.failover import Move, settled, told_of
 from streamtrader.runtime.limits import message_end
 from streamtrader.runtime.raw_recorder import RawRecorder
 from streamtrader.runtime.recorder import Recorder
 from streamtrader.runtime.recovery import Opened, open_run
-from streamtrader.runtime.setup import LINKS, Feed, open_feed
+from streamtrader.runtime.setup import Feed, connection_settings, open_feed, ring_for
+from streamtrader.runtime.warm_start import check_past, write_past
 from streamtrader.venues.connection import Connection
 from streamtrader.venues.tap import tapped
 
@@ -124,11 +126,25 @@ async def run_paper(settings: Settings, options: RunOptions, watch: Any, stage: 
     session: Session | None = None
     try:
         async with AsyncExitStack() as stack:
+            moves: tuple[Move, ...] = ()
+            if options.directory is None:
+                if settings.candles.warmup:
+                    check_past(settings)
+                settings, moves = await settled(settings)
             opened = await open_run(stack, settings, options.directory, time.time_ns)
             stage("starting the market and compiling kernels")
-            feed = await stack.enter_async_context(open_feed(opened.settings, after_ns=opened.resume_after_ns))
+            if moves:
+                opened.directory.update_manifest(failover=[move._asdict() for move in moves])
+            told = told_of(moves)
+            feed = await stack.enter_async_context(
+                open_feed(opened.settings, after_ns=opened.resume_after_ns, moves=told)
+            )
             session = await _assemble(stack, opened, feed, started_s, options)
             stack.push_async_callback(opened.close, session)
+            if session.settings.candles.warmup and not session.events_before:
+                stage("asking for the candles of the past")
+                await write_past(session.settings, feed, session.ring, time.time_ns)
+                session.on_events()
             _prepare(session, options, opened)
             _on_signals(stack, session)
             async with watch(session):
@@ -162,7 +178,7 @@ async def _assemble(
     stack: AsyncExitStack, opened: Opened, feed: Feed, started_s: float, options: RunOptions
 ) -> Session:
     settings = opened.settings
-    ring = Ring()
+    ring = ring_for(feed.adapter)
     engine, writer, database, journal, key = await opened.engine_for(stack, feed)
     recorder = Recorder(
         engine, ring, writer, database, journal, opened.directory, layout_key=key,
@@ -172,8 +188,13 @@ async def _assemble(
     raw = RawRecorder(opened.directory.path / "raw", feed, ring) if options.is_raw else None
     adapter = feed.adapter if raw is None else tapped(feed.adapter, raw.log)
     connection = Connection(
-        adapter, ring, lambda: session.on_events(), opener=LINKS[settings.venue.client]  # noqa: PLW0108
-    )  # fmt: skip
+        adapter,
+        ring,
+        lambda: session.on_events(),  # noqa: PLW0108 - there is none yet
+        opener=feed.opener,
+        settings=connection_settings(settings),
+        not_before_ns=0 if adapter.is_stamped else max(int(engine.state.clock[0].now_ns), 0),
+    )
     session = Session(
         settings, opened.directory, feed, engine, ring, connection, recorder, started_s,
         int(engine.state.clock[0].event_count),
@@ -260,7 +281,7 @@ async def _keep_time(session: Session) -> None:
     while True:
         await asyncio.sleep(SILENT_S)
         if ring.written == seen and ring.free > 0:
-            now_ns = max(time.time_ns(), int(session.engine.state.clock[0].now_ns))
+            now_ns = max(session.connection.now_ns(), int(session.engine.state.clock[0].now_ns))
             ring.write(Kind.TIMER, 0, 0, 0, 0, now_ns)
             session.on_events()
         seen = ring.written

@@ -128,12 +128,18 @@ def rules_of(settings: RiskSettings) -> list[risk.RiskRule]:
     return [make(section) for section, make in wanted if section.is_enabled]
 
 
+def names_of(instruments: Sequence[Instrument]) -> dict[str, int]:
+    """Where the instruments are by name; one without separators is good at every venue: `BTCUSDT` for `BTC/USDT`."""
+    joined = {instrument.base + instrument.quote: at for at, instrument in enumerate(instruments)}
+    return joined | {instrument.symbol: at for at, instrument in enumerate(instruments)}
+
+
 def placements_of(settings: Settings, instruments: Sequence[Instrument]) -> list[Placement]:
     """Every strategy on every instrument it names; one that names none runs on all."""
-    known = {instrument.symbol: at for at, instrument in enumerate(instruments)}
+    own, known = tuple(instrument.symbol for instrument in instruments), names_of(instruments)
     placements: list[Placement] = []
     for wanted in settings.strategies:
-        symbols = wanted.instruments or tuple(known)
+        symbols = wanted.instruments or own
         placements += [
             Placement(new_strategy(wanted), known[symbol], rules_of(settings.risk), label_of(wanted))
             for symbol in symbols
@@ -143,7 +149,7 @@ def placements_of(settings: Settings, instruments: Sequence[Instrument]) -> list
         wanted_symbols = sorted({symbol for wanted in settings.strategies for symbol in wanted.instruments})
         raise ConfigError(
             f"no strategy has an instrument of this market: wanted {', '.join(wanted_symbols) or 'none'}, "
-            f"there are {', '.join(known) or 'none'}"
+            f"there are {', '.join(own) or 'none'}"
         )
     return placements
 
@@ -154,7 +160,7 @@ def terms_of(settings: Settings) -> Terms:
         cash_quote=settings.engine.cash_quote,
         up_latency_ns=round(simulator.up_latency_ms * NS_PER_MS),
         down_latency_ns=round(simulator.down_latency_ms * NS_PER_MS),
-        candle_ns=settings.candles.interval_s * NS_PER_S,
+        candle_ns=0 if "candle" in settings.venue.channels else settings.candles.interval_s * NS_PER_S,
         day_offset_ns=settings.risk.daily_loss.reset_hour_utc * 3_600 * NS_PER_S,
         maker_fee_bps=simulator.maker_fee_bps,
         taker_fee_bps=simulator.taker_fee_bps,

@@ -14,10 +14,10 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from streamtrader.errors import StorageError
-from streamtrader.kernel.ring import Ring
+from streamtrader.runtime.failover import settled, told_of
 from streamtrader.runtime.limits import message_end
 from streamtrader.runtime.record_files import FLUSH_EVERY_S, RecordFiles, RecordOptions
-from streamtrader.runtime.setup import LINKS, Feed, open_feed
+from streamtrader.runtime.setup import Feed, connection_settings, open_feed, ring_for
 from streamtrader.storage.recording import recorded_until_ns
 from streamtrader.venues.connection import Connection
 from streamtrader.venues.tap import tapped
@@ -32,8 +32,8 @@ FAILED = "write failed"
 class RecordTask:
     """Writes what the connection puts into the ring, in turns, beside the loop."""
 
-    def __init__(self, feed: Feed, settings: Settings, options: RecordOptions) -> None:
-        self.ring = Ring()
+    def __init__(self, feed: Feed, settings: Settings, options: RecordOptions, after_ns: int | None = None) -> None:
+        self.ring = ring_for(feed.adapter)
         self.files = RecordFiles(options, feed, self.ring)
         self.max_events = options.max_events
         self.stop = asyncio.Event()
@@ -42,7 +42,14 @@ class RecordTask:
         adapter = feed.adapter
         if self.files.log is not None:
             adapter = tapped(adapter, self.files.log, is_exact=options.max_events is not None)
-        self.connection = Connection(adapter, self.ring, self.on_events, opener=LINKS[settings.venue.client])
+        self.connection = Connection(
+            adapter,
+            self.ring,
+            self.on_events,
+            opener=feed.opener,
+            settings=connection_settings(settings),
+            not_before_ns=0 if adapter.is_stamped else after_ns or 0,
+        )
         self._every_s = settings.run.flush_every_ms / 1e3
         self._flush_at_s = 0.0
 
@@ -87,9 +94,10 @@ class RecordTask:
 async def record_market(settings: Settings, options: RecordOptions) -> dict[str, Any]:
     """Record until the market ends, a limit is reached or somebody presses Ctrl-C; says what was written."""
     after_ns = recorded_until_ns(options.out) if options.limits is not None else None
+    settings, moves = await settled(settings)
     async with AsyncExitStack() as stack:
-        feed = await stack.enter_async_context(open_feed(settings, after_ns=after_ns))
-        task = RecordTask(feed, settings, options)
+        feed = await stack.enter_async_context(open_feed(settings, after_ns=after_ns, moves=told_of(moves)))
+        task = RecordTask(feed, settings, options, after_ns)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.end, "stopped by the operator")
@@ -98,7 +106,8 @@ async def record_market(settings: Settings, options: RecordOptions) -> dict[str,
             await _record(task, options)
         finally:
             await asyncio.to_thread(task.files.close, task.reason or "failed", task.failure)
-        return task.files.as_dict() | {"reason": task.reason} | _counted(feed)
+        told = {"reason": task.reason, "venue": feed.label.lower(), "failover": [move._asdict() for move in moves]}
+        return task.files.as_dict() | told | _counted(feed) | {"connection": task.connection.counters.as_dict()}
 
 
 async def _record(task: RecordTask, options: RecordOptions) -> None:
@@ -122,6 +131,8 @@ def _counted(feed: Feed) -> dict[str, Any]:
         "rejected": counters.rejected,
         "gaps": counters.gaps,
         "resyncs": counters.resyncs,
+        "silences": counters.silences,
+        "checksums": {"verified": counters.checksums_verified, "failed": counters.checksums_failed},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,21 +13,25 @@ import aiohttp
 from streamtrader.config import EMBEDDED
 from streamtrader.errors import ConfigError, StreamTraderError, VenueError
 from streamtrader.exchange.process import ExchangeProcess, start_exchange
+from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.residence import release_compiler
 from streamtrader.runtime.warmup import warm
 from streamtrader.venues.addresses import Addresses
-from streamtrader.venues.links import PicowsLink, WebsocketsLink
+from streamtrader.venues.links import OPENERS, Opener, PicowsLink
 from streamtrader.venues.listing import Listing
-from streamtrader.venues.registry import listing_of
+from streamtrader.venues.registry import CCXT, listing_of
+from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.venue import Endpoints, Venue
 
 if TYPE_CHECKING:
     from streamtrader.config import Settings
     from streamtrader.instruments import Instrument
+    from streamtrader.venues.ccxt_venue import CcxtSockets
 
-LINKS = {"picows": PicowsLink.open, "websockets": WebsocketsLink.open}
+RING_SLOTS, LARGE_RING_SLOTS = 1 << 16, 1 << 18
 ASK_TIMEOUT_S = 10.0
 BODY_BYTES_MOST = 32 << 20
+_EVERYWHERE = ("trade", "quote", "book")
 _EMBEDDED_KINDS = {"spot": "spot", "usdm": "perpetual"}
 
 
@@ -41,11 +45,15 @@ class Feed:
     adapter: Venue
     exchange: ExchangeProcess | None
     warm_s: float
+    opener: Opener = PicowsLink.open
 
 
 @asynccontextmanager
-async def open_feed(settings: Settings, *, after_ns: int | None = None) -> AsyncIterator[Feed]:
-    """Start the embedded exchange where it is wanted, compile beside that, and ask for the instruments."""
+async def open_feed(settings: Settings, *, after_ns: int | None = None, moves: str = "") -> AsyncIterator[Feed]:
+    """Start the embedded exchange where it is wanted, compile beside that, and ask for the instruments.
+
+    `moves` tells of venues that the session could not begin with; it is told wherever the market is.
+    """
     async with AsyncExitStack() as stack:
         exchange: ExchangeProcess | None = None
         async with _told_plainly(), asyncio.TaskGroup() as starting:
@@ -55,24 +63,62 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None) -> Async
         scanner, warm_s = warming.result()
         release_compiler()
         listing, kind = _listing_of(settings, exchange)
-        endpoints = _endpoints(settings, listing, kind, exchange)
+        ours = None if exchange is None else Endpoints(exchange.stream_url, exchange.rest_url)
+        channels = _channels_of(settings, listing, kind)
+        endpoints = endpoints_of(settings, settings.venue.name, channels) if ours is None else (ours,)
         symbols = exchange.symbols if exchange is not None else wanted_symbols(settings)
-        instruments = await ask_for_instruments(endpoints, listing, kind, symbols)
+        told, label = _market_text(settings, kind, exchange) + moves, settings.venue.name.upper()
+        if label.startswith(CCXT.upper()):
+            sockets = await _ccxt_sockets(stack, settings, kind)
+            instruments = await sockets.load(symbols)
+            talker = sockets.adapter(instruments)
+            connection_settings(settings).check(talker)
+            yield Feed(label, told, instruments, talker, None, warm_s, sockets.open)
+            return
+        instruments = await ask_for_instruments(endpoints, listing, kind, symbols, is_ours=exchange is not None)
         adapter = listing.make(
-            instruments, kind, scanner=scanner, endpoints=endpoints, is_stamped=exchange is not None
+            instruments,
+            kind,
+            scanner=scanner,
+            endpoints=endpoints,
+            is_stamped=exchange is not None,
+            channels=channels,
         )
-        told = _market_text(settings, kind, exchange)
-        yield Feed(settings.venue.name.upper(), told, instruments, adapter, exchange, warm_s)
+        connection_settings(settings).check(adapter)
+        yield Feed(label, told, instruments, adapter, exchange, warm_s, OPENERS[settings.venue.client])
+
+
+async def _ccxt_sockets(stack: AsyncExitStack, settings: Settings, kind: str) -> CcxtSockets:
+    """What talks to an exchange of ccxt's, in place of sockets of ours; loaded here and not before."""
+    from streamtrader.venues.ccxt_venue import CcxtSockets
+
+    venue = settings.venue
+    address = Endpoints(venue.websocket_url, venue.rest_url) if venue.rest_url else None
+    sockets = CcxtSockets(venue.name.removeprefix(CCXT), kind, address)
+    stack.push_async_callback(sockets.close)
+    return sockets
 
 
 def _listing_of(settings: Settings, exchange: ExchangeProcess | None) -> tuple[Listing, str]:
-    """The venue, and which of its markets; the embedded exchange speaks Binance's words."""
+    """The venue, and which of its markets; the embedded exchange speaks the words of one of them."""
     if exchange is not None:
-        return listing_of("binance"), _EMBEDDED_KINDS[exchange.kind]
+        dialect = settings.exchange.dialect
+        return listing_of(dialect), _EMBEDDED_KINDS[exchange.kind] if dialect == "binance" else "spot"
     listing = listing_of(settings.venue.name)
     if settings.venue.kind not in listing.kinds:
         raise ConfigError(f"venue.kind: {listing.title} has {' and '.join(listing.kinds)}, no {settings.venue.kind}")
     return listing, settings.venue.kind
+
+
+def _channels_of(settings: Settings, listing: Listing, kind: str) -> tuple[str, ...]:
+    """What the session listens to, in the venue's words; none: what it usually does."""
+    names = settings.venue.channels
+    others = [name for name in names if name not in _EVERYWHERE]
+    if others and settings.venue.name == EMBEDDED:
+        raise ConfigError(
+            f"venue.channels: the embedded exchange tells {', '.join(_EVERYWHERE)}; no {', '.join(others)}"
+        )
+    return listing.channels_of(names, kind, settings.candles.interval_s)
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
@@ -98,6 +144,8 @@ def _exchange_of(settings: Settings, after_ns: int | None) -> AbstractAsyncConte
         symbols=wanted.symbols,
         port=wanted.port,
         after_ns=after_ns,
+        dialect=wanted.dialect,
+        faults=wanted.faults,
     )
 
 
@@ -113,25 +161,40 @@ async def _told_plainly() -> AsyncIterator[None]:
         raise
 
 
-def _endpoints(
-    settings: Settings, listing: Listing, kind: str, exchange: ExchangeProcess | None
-) -> tuple[Endpoints, ...]:
-    if exchange is not None:
-        return (Endpoints(exchange.stream_url, exchange.rest_url),)
+def endpoints_of(settings: Settings, name: str, channels: Sequence[str] = ()) -> tuple[Endpoints, ...]:
+    """Where a venue is reached: at the addresses of the settings where they name it, else at its own."""
     venue = settings.venue
     if bool(venue.websocket_url) != bool(venue.rest_url):
         raise ConfigError("venue.websocket_url and venue.rest_url belong together: set both or none")
-    return (Endpoints(venue.websocket_url, venue.rest_url),) if venue.rest_url else listing.endpoints(kind)
+    if venue.rest_url and name == venue.name:
+        return (Endpoints(venue.websocket_url, venue.rest_url),)
+    return listing_of(name).endpoints_of(venue.kind, channels)
+
+
+def ring_for(adapter: Venue) -> Ring:
+    """A ring that the largest message of the venue fits into: a snapshot of a whole book is a row a level."""
+    return Ring(RING_SLOTS if adapter.limits.frame_bytes_most <= 1 << 20 else LARGE_RING_SLOTS)
+
+
+def connection_settings(settings: Settings) -> ConnectionSettings:
+    """What the settings say about the connection."""
+    return ConnectionSettings(connections=settings.venue.connections)
 
 
 async def ask_for_instruments(
-    endpoints: tuple[Endpoints, ...], listing: Listing, kind: str, symbols: tuple[str, ...]
+    endpoints: tuple[Endpoints, ...],
+    listing: Listing,
+    kind: str,
+    symbols: tuple[str, ...],
+    *,
+    is_ours: bool = False,
 ) -> tuple[Instrument, ...]:
-    """The venue's own rules, from the first endpoint that answers."""
+    """The venue's own rules, from the first endpoint that answers. No key is shown to an exchange of ours."""
     refusals = []
     addresses = Addresses(listing.name, endpoints)
     timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout, headers=listing.rest_headers()) as session:
+    headers = {} if is_ours else listing.rest_headers()
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
         for endpoint in endpoints:
             url = endpoint.rest + listing.instruments_path(kind, symbols)
             try:

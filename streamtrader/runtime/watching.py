@@ -13,7 +13,8 @@ import structlog
 from streamtrader.observers.health import MonitorServer
 from streamtrader.observers.screen import log_status, show_live
 from streamtrader.runtime import figures
-from streamtrader.runtime.loading import label_of
+from streamtrader.runtime.loading import label_of, names_of
+from streamtrader.units import NS_PER_S
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from streamtrader.storage.rows import Row
 
 NO_EVENT_WARNING_S = 10.0
+CLOCK_EVERY_S = 1.0
 log = structlog.get_logger()
 
 
@@ -54,6 +56,7 @@ async def watching(session: Session, tally: Tally, logs: Logs, console: Console 
             take = lambda: figures.screen_state(session, tally)  # noqa: E731 - passed on, named for the line's sake
             shown: Any = log_status(take) if console is None else show_live(take, console, logs.pipe)
             tasks = [looking.create_task(shown), looking.create_task(_warn_of_silence(session))]
+            tasks.append(looking.create_task(_warn_of_the_clock(session)))
             await asyncio.sleep(0)  # a screen has taken its place now: what follows is for the log alone
             if session.monitor is not None and session.monitor.port is not None:
                 log.info("metrics served", url=session.monitor.url)
@@ -76,7 +79,7 @@ def _tell_attachments(session: Session) -> None:
         log.info("strategy attached", **line)
     placed = {placement.name for placement in session.engine.placements}
     for wanted in session.settings.strategies:
-        missing = set(wanted.instruments) - {instrument.symbol for instrument in session.feed.instruments}
+        missing = set(wanted.instruments) - set(names_of(session.feed.instruments))
         if label_of(wanted) not in placed or missing:
             log.warning("strategy not attached", strategy=label_of(wanted), missing=sorted(missing))
 
@@ -88,3 +91,18 @@ async def _warn_of_silence(session: Session) -> None:
         if int(market.trade_count) == 0 and int(market.message_count) == 0:
             symbol = session.feed.instruments[at].symbol
             log.warning("no event since the start", symbol=symbol, after_s=NO_EVENT_WARNING_S)
+
+
+async def _warn_of_the_clock(session: Session) -> None:
+    """A jump of the wall clock is told when it is seen, and what becomes of it."""
+    clock, told = session.connection.clock, 0
+    while True:
+        await asyncio.sleep(CLOCK_EVERY_S)
+        if clock.jumps > told:
+            told = clock.jumps
+            log.warning(
+                "the wall clock jumped; the session's own clock goes on evenly until no link is open",
+                by_s=round(clock.last_jump_ns / NS_PER_S, 3),
+                ahead_s=round(clock.ahead_ns / NS_PER_S, 3),
+                jumps=told,
+            )

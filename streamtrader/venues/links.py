@@ -3,14 +3,21 @@
 A link hands the frames of a read to its handler the moment the read is over. It answers no ping by
 itself: the handler does, in order with the frames, because a venue may take the answer as proof that everything
 before it was handled. (The fallback library answers pings before its reader has seen the frames before them.)
+
+Compression: off, whatever the venue offers (`Listing.compression`). Inflating costs more time than the line saves, a frame
+that inflates has no size before it has been inflated, and servers differ in what they make of the negotiation. So
+permessage-deflate is never offered by us, and a frame that comes compressed all the same breaks the protocol and ends
+its link: nothing is ever inflated here, and no bomb can go off. A frame or message above `frame_bytes_most` ends it too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import picows
@@ -23,7 +30,8 @@ from streamtrader.errors import LinkLost
 
 LOST = 1006  # the code of a connection that ended without a close frame
 CLOSE_S = 2.0
-TEXT = WSMsgType.TEXT  # looked up once: this is the hot path
+TEXT, BINARY = WSMsgType.TEXT, WSMsgType.BINARY  # looked up once: this is the hot path
+PONGS_A_READ = 2
 FRAMES_A_TURN = (
     32  # of a flood: enough to share the cost of a turn, few enough that the first does not wait for the last
 )
@@ -33,6 +41,10 @@ REFUSALS = {
     429: "too many requests",
     451: "the venue does not serve this country",
 }
+
+
+_WITHOUT_FRAMES = logging.getLogger("streamtrader.websockets")
+_WITHOUT_FRAMES.setLevel(logging.INFO)  # its debug lines hold what is sent: logins, keys and all
 
 
 class Ending(NamedTuple):
@@ -48,7 +60,8 @@ class Link(Protocol):
     async def run(self) -> Ending:
         """Wait until it ends, whoever ends it."""
 
-    async def send(self, message: bytes) -> None: ...
+    async def send(self, message: bytes) -> None:
+        """Send a text, or a binary message where it can be no text."""
 
     def pong(self, payload: bytes) -> None: ...
 
@@ -72,7 +85,7 @@ class Handler(Protocol):
     def on_ping(self, payload: bytes) -> None: ...
 
 
-Opener = Callable[[str, Handler, int], Awaitable[Link]]
+Opener = Callable[[str, Handler, int, Mapping[str, str]], Awaitable[Link]]
 
 
 class HandshakeRefused(LinkLost):
@@ -94,6 +107,7 @@ class _Listener(WSListener):
         self._frames: list[bytes] = []
         self._parts: list[bytes] = []
         self._part_bytes = 0
+        self._pings: deque[bytes] = deque(maxlen=PONGS_A_READ)
         self.link: PicowsLink | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -108,10 +122,11 @@ class _Listener(WSListener):
             if frame.last_in_buffer or len(frames) >= FRAMES_A_TURN:
                 self._frames = []
                 self._handler.on_read(frames)
+                if self._pings and frame.last_in_buffer:
+                    self._tell_pings()
             return
         if kind == WSMsgType.PING:
-            self._hand_over()
-            self._handler.on_ping(frame.get_payload_as_bytes())
+            self._pings.append(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()
@@ -119,6 +134,12 @@ class _Listener(WSListener):
             self._join(transport, frame)
         if frame.last_in_buffer:
             self._hand_over()
+            self._tell_pings()
+
+    def _tell_pings(self) -> None:
+        """After all frames of the read. Of a storm the newest are answered (RFC 6455, 5.5.3): answers are counted."""
+        while self._pings:
+            self._handler.on_ping(self._pings.popleft())
 
     def _hand_over(self) -> None:
         frames, self._frames = self._frames, []
@@ -177,7 +198,7 @@ class PicowsLink:
         self._transport = transport
 
     @classmethod
-    async def open(cls, url: str, handler: Handler, frame_bytes_most: int) -> Link:
+    async def open(cls, url: str, handler: Handler, frame_bytes_most: int, headers: Mapping[str, str]) -> Link:
         dialer = _Dialer()
         try:
             _, listener = await picows.ws_connect(
@@ -185,6 +206,7 @@ class PicowsLink:
                 url,
                 enable_auto_pong=False,
                 max_frame_size=frame_bytes_most,
+                extra_headers=headers,
                 max_redirects=0,
                 socket_factory=dialer.connect,
                 websocket_handshake_timeout=None,  # the connection has a limit over all of it
@@ -216,7 +238,7 @@ class PicowsLink:
         return Ending(int(getattr(code, "value", code)), handshake.recv.reason)
 
     async def send(self, message: bytes) -> None:
-        self._transport.send(WSMsgType.TEXT, message)
+        self._transport.send(BINARY if is_binary(message) else TEXT, message)
 
     def pong(self, payload: bytes) -> None:
         self._transport.send_pong(payload)
@@ -257,16 +279,18 @@ class WebsocketsLink:
         self._may_read.set()
 
     @classmethod
-    async def open(cls, url: str, handler: Handler, frame_bytes_most: int) -> Link:
+    async def open(cls, url: str, handler: Handler, frame_bytes_most: int, headers: Mapping[str, str]) -> Link:
         try:
             connection = await websockets.asyncio.client.connect(
                 url,
                 create_connection=_Attentive,
                 max_size=frame_bytes_most,
+                additional_headers=headers,
                 compression=None,
                 open_timeout=None,
                 ping_interval=None,
                 close_timeout=CLOSE_S,
+                logger=_WITHOUT_FRAMES,
                 proxy=None,
             )
         except websockets.exceptions.InvalidStatus as error:
@@ -293,7 +317,7 @@ class WebsocketsLink:
 
     async def send(self, message: bytes) -> None:
         try:
-            await self._connection.send(message, text=True)
+            await self._connection.send(message, text=not is_binary(message))
         except websockets.exceptions.ConnectionClosed as error:
             raise LinkLost("the connection ended while sending") from error
 
@@ -311,6 +335,11 @@ class WebsocketsLink:
             self._connection.transport.abort()
         else:
             self._connection.transport.close()
+
+
+def is_binary(message: bytes) -> bool:
+    """No text in UTF-8 starts with such a byte, and every msgpack object or array of ours does."""
+    return 0x80 <= message[0] <= 0xBF if message else False
 
 
 OPENERS: dict[str, Opener] = {"picows": PicowsLink.open, "websockets": WebsocketsLink.open}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from streamtrader.errors import BadMessage
+from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.instruments import Instrument
 from streamtrader.venues.venue import Endpoints, Limits, Venue
 
@@ -41,9 +41,38 @@ class Listing(abc.ABC):
     proof: str  # how its books are proved, for the table of capabilities
     hosts: tuple[str, ...]  # ends of the host names that captures of it name
     needs_key: bool = False  # market data only with a key
+    compression: str = "not documented"  # what the venue says of permessage-deflate; see venues/links.py for what we do
+    always: tuple[str, ...] = ()  # channels that every session needs, such as heartbeats
+    candles_s: tuple[int, ...] = (60,)  # of the candles that a session can have
 
     @abc.abstractmethod
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]: ...
+
+    def endpoints_of(self, kind: str, channels: Sequence[str]) -> tuple[Endpoints, ...]:
+        """Where those channels are served; none: those that a session has by itself."""
+        return self.endpoints(kind)
+
+    @abc.abstractmethod
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        """The venue's channels behind our names: trade, quote, book, candle, mark, liquidation; what it lacks is left out."""
+
+    def channels_of(self, names: Sequence[str], kind: str, candle_s: int) -> tuple[str, ...]:
+        """The venue's channels that bring what is asked for; none where nothing is: then the venue's usual ones.
+
+        `ConfigError` for what it does not tell.
+        """
+        if not names:
+            return ()
+        spoken = self.spoken(kind, candle_s)
+        missing = [name for name in names if name not in spoken]
+        if missing:
+            told = f"{self.title} tells nothing of {', '.join(missing)} for {kind} instruments"
+            raise ConfigError(f"venue.channels: {told}; there are: {', '.join(spoken)}")
+        if "candle" in names and candle_s not in self.candles_s:
+            lengths = ", ".join(map(str, self.candles_s))
+            raise ConfigError(f"candles.interval_s = {candle_s}: {self.title} streams candles of, in seconds: {lengths}")
+        found = [channel for name in names for channel in spoken[name]]
+        return tuple(dict.fromkeys((*self.always, *found)))
 
     @abc.abstractmethod
     def make(
@@ -54,8 +83,9 @@ class Listing(abc.ABC):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
+        channels: Sequence[str] = (),
     ) -> Venue:
-        """An adapter for a live session, with the channels that a session wants."""
+        """An adapter for a live session with these channels of the venue, or with its usual ones."""
 
     @abc.abstractmethod
     def make_for_capture(

@@ -17,14 +17,19 @@ from streamtrader.venues.venue import Venue
 MESSAGE_SHARE = 0.5  # of the venue's messages a second
 
 
-async def speak(venue: Venue, link: Link, now_ns: Callable[[], int], every_s: float) -> None:
-    """Say it over one link until cancelled; the adapter is asked every `every_s`."""
+async def speak(
+    venue: Venue, link: Link, outgoing: Callable[[], list[bytes]], every_s: float, on_subscribed: Callable[[], None]
+) -> None:
+    """Say it over one link until cancelled; `outgoing` is asked every `every_s` once the subscriptions are said."""
     space_s = 1.0 / (MESSAGE_SHARE * venue.limits.messages_per_s)
     messages = venue.subscribe(venue.instruments)
     with contextlib.suppress(LinkLost):  # the end of the link tells itself
+        for message in messages:
+            await link.send(message)
+            await asyncio.sleep(space_s)
+        on_subscribed()
         while True:
-            for message in messages:
+            await asyncio.sleep(every_s)
+            for message in outgoing():
                 await link.send(message)
                 await asyncio.sleep(space_s)
-            await asyncio.sleep(every_s)
-            messages = venue.outgoing(now_ns())

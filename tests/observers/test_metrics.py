@@ -22,6 +22,7 @@ from streamtrader.observers.snapshot import (
     BookFigures,
     Build,
     ChannelFigures,
+    ConnectionFigures,
     PositionFigures,
     RingFigures,
     Snapshot,
@@ -80,6 +81,7 @@ def full_snapshot():
         build=Build(version="0.1.0", python="3.11", numba="0.68", uvloop="0.22"),
         channels=[ChannelFigures(venue="v", channel="depth", messages=7, rejected=1, gaps=2, lag=recorded([10_000]))],
         reconnects={"v": 3},
+        connections=[ConnectionFigures(venue="v", links_open=2, silences=4, conflated=8, clock_ahead_s=-1.5)],
         books=[BookFigures(venue="v", symbol="BTCUSDT", state="live", last_message_s=1.5)],
         rings=[RingFigures(name="events", fill_ratio=0.25, delayed=4)],
         decode=recorded([900, 1_500]),
@@ -116,6 +118,10 @@ def test_a_scrape_tells_the_figures_of_the_snapshot():
     samples = scraped(exposition(full_snapshot()))
 
     assert 7 == samples["streamtrader_feed_messages_total", ("channel", "depth"), ("venue", "v")]
+    assert 2 == samples["streamtrader_feed_links_open", ("venue", "v")]
+    assert 4 == samples["streamtrader_feed_link_silences_total", ("venue", "v")]
+    assert 8 == samples["streamtrader_feed_conflated_total", ("venue", "v")]
+    assert -1.5 == samples["streamtrader_feed_clock_ahead_seconds", ("venue", "v")]
     assert 5 == samples["streamtrader_orders_total", ("status", "filled")]
     assert 6 == samples["streamtrader_risk_rejections_total", ("rule", "MaxPosition")]
     assert -0.5 == samples["streamtrader_position_base", ("account", "paper"), ("symbol", "BTCUSDT")]

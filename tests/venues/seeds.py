@@ -14,6 +14,7 @@ from streamtrader.venues.venue import SnapshotRequest
 from tests.venues import (
     alpaca_frames,
     bybit_frames,
+    ccxt_frames,
     coinbase_exchange_frames,
     coinbase_frames,
     frames,
@@ -193,6 +194,7 @@ SEEDS: dict[str, list[Seeds]] = {
     "coinbase": [_coinbase()],
     "coinbase-exchange": [_coinbase_exchange()],
     "bybit": _bybit(),
+    "ccxt": [Seeds((ccxt_frames.SYMBOL, "ETH/USDT"), ccxt_frames.seed_frames(), steps=ccxt_frames.STEPS)],
     "kraken": [_kraken()],
     "okx": _okx(),
 }

@@ -25,6 +25,8 @@ QUICK = ConnectionSettings(
     backoff_cap_s=0.05,
     watch_s=0.005,
     steady_s=0.5,
+    overlap_s=0.05,
+    hold_s=0.5,
 )
 Script = Callable[[web.WebSocketResponse, web.Request], Awaitable[None]]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

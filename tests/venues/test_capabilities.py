@@ -24,7 +24,7 @@ def seen_of(name: str) -> dict:
     listing = listing_of(name)
     kinds: set[int] = set()
     for seeds in SEEDS[name]:
-        _, ring = warm_venue(name, seeds, is_fast=False)
+        venue, ring = warm_venue(name, seeds, is_fast=False)
         kinds |= set(np.unique(ring.events[: ring.written]["kind"]).tolist())
     return {
         "name": name,
@@ -34,6 +34,8 @@ def seen_of(name: str) -> dict:
         "events": [kind.name.lower() for kind in Kind if kind in kinds - {Kind.LINK, Kind.BOOK_CLEAR}],
         "proof": listing.proof,
         "needs_key": listing.needs_key,
+        "can_hedge": venue.can_merge,
+        "compression": listing.compression,
         "limits": dataclasses.asdict(listing.limits),
     }
 

@@ -207,7 +207,7 @@ async def test_a_failure_of_the_engine_ends_the_connection_with_that_failure(ope
             if client.ids(Kind.TRADE):
                 raise EngineBroke
 
-        client.connection._on_events = breaks
+        client.connection.intake.on_events = breaks
         with pytest.raises(EngineBroke):
             await client.run()
 

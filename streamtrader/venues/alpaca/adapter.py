@@ -185,7 +185,7 @@ class Alpaca(StreamedVenue):
 
     def _take_success(self, told: messages.Success, received_ns: int, ring: Ring) -> None:
         if told.msg == "connected":
-            self.login.greet(received_ns)
+            self.login.greet()
         elif told.msg == "authenticated":
             if self.login.accept():
                 self.messages += self._subscriptions(self.instruments)

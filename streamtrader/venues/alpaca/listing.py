@@ -34,7 +34,9 @@ class AlpacaListing(Listing):
     title = "Alpaca"
     kinds = ("spot",)
     channels = markets.ALL_CHANNELS
+    always = (markets.STATUSES,)
     limits = markets.LIMITS
+    compression = "offered"
     proof = "none: the venue numbers nothing and sends no checksum"
     hosts = ("alpaca.markets",)
     needs_key = True
@@ -52,6 +54,11 @@ class AlpacaListing(Listing):
         credentials = self.credentials()
         return {"APCA-API-KEY-ID": credentials.key.reveal(), "APCA-API-SECRET-KEY": credentials.secret.reveal()}
 
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        return {
+            "trade": (markets.TRADES,), "quote": (markets.QUOTES,), "book": (markets.BOOKS,), "candle": (markets.BARS,),
+        }  # fmt: skip
+
     def make(
         self,
         instruments: Sequence[Instrument],
@@ -60,11 +67,13 @@ class AlpacaListing(Listing):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
+        channels: Sequence[str] = (),
     ) -> Venue:
         credentials = ANYBODY if is_stamped else self.credentials()
         return Alpaca(
-            instruments, endpoints=endpoints or markets.ENDPOINTS, credentials=credentials, is_stamped=is_stamped
-        )
+            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
+            credentials=credentials, is_stamped=is_stamped,
+        )  # fmt: skip
 
     def make_for_capture(
         self,

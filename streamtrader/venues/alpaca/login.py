@@ -72,9 +72,10 @@ class Login:
         self._due_ns = 0
         self.stage = Stage.GREETED if not self.refusal else Stage.REFUSED
 
-    def greet(self, received_ns: int) -> None:
+    def greet(self) -> None:
+        """The login is due now, whatever the clock: that of a stamped market stands still until we are in."""
         if self.stage is Stage.GREETED:
-            self._ask(received_ns)
+            self._ask(0)
 
     def accept(self) -> bool:
         """Whether it is now that we are in."""

@@ -24,11 +24,12 @@ from streamtrader.venues.binance import messages, scan
 from streamtrader.venues.binance.channels import SlowChannels, check_symbol
 from streamtrader.venues.binance.listed import table_of, trade_flags_of
 from streamtrader.venues.binance.markets import AGGREGATE, CHANNELS, SPOT, TICKER, TRADE, Market, base_of
+from streamtrader.venues.binance.merging import place_of
 from streamtrader.venues.binance.partial import ROWS_MOST
 from streamtrader.venues.binance.scan import HANDED_OVER, ROW_BYTES_MIN, Scanner
 from streamtrader.venues.books import BookSync
 from streamtrader.venues.values import nanoseconds
-from streamtrader.venues.venue import Counters, Endpoints, Limits, SnapshotRequest, Venue
+from streamtrader.venues.venue import Counters, Endpoints, Limits, Place, SnapshotRequest, Venue
 
 DEPTH_BASE = "depth"
 BEAT = b'{"method":"LIST_SUBSCRIPTIONS","id":1}'
@@ -45,6 +46,7 @@ class Binance(Venue):
     """One connection's worth of streams. Without a `scanner` every frame takes the slow path."""
 
     name = "binance"
+    can_merge = True
 
     def __init__(
         self,
@@ -128,6 +130,9 @@ class Binance(Venue):
         books = self._books if self._has_depth else [top.book for top in self._slow.tops]
         for book in books:
             book.disconnect(received_ns, ring)
+
+    def place_of(self, frame: bytes) -> Place | None:
+        return place_of(frame)
 
     def outgoing(self, now_ns: int) -> list[bytes]:
         """A question whose answer shows that the link lives, where the venue's own pings are minutes apart."""

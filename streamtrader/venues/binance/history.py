@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamtrader.units import NS_PER_MS
+from streamtrader.venues.binance.markets import INTERVALS
 from streamtrader.venues.history import (
     CANDLES,
     Cursor,
@@ -32,10 +33,6 @@ from streamtrader.venues.values import check_milliseconds, decoder
 
 LIMIT = 1_000
 HOUR_MS = 3_600_000
-INTERVALS = {
-    1: "1s", 60: "1m", 180: "3m", 300: "5m", 900: "15m", 1_800: "30m", 3_600: "1h", 7_200: "2h", 14_400: "4h",
-    21_600: "6h", 28_800: "8h", 43_200: "12h", 86_400: "1d",
-}  # fmt: skip
 _PREFIXES = {"spot": "/api/v3", "perpetual": "/fapi/v1"}
 _LIMITS = {
     "spot": RestLimits(weight_per_minute=3_000, requests_per_s=10.0, weight_per_day=1_000_000),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -13,9 +13,16 @@ from streamtrader.venues.binance.adapter import Binance
 from streamtrader.venues.binance.markets import (
     ALL_CHANNELS,
     CHANNELS,
+    DEPTH,
     FUTURE,
+    INTERVALS,
+    KLINE,
+    LIQUIDATION,
+    MARK,
     PARTIAL,
     SPOT,
+    TICKER,
+    TRADE,
     USDM,
     Market,
     base_of,
@@ -76,7 +83,9 @@ class BinanceListing(Listing):
     title = "Binance"
     kinds = ("spot", "perpetual")
     channels = ALL_CHANNELS
+    candles_s = tuple(INTERVALS)
     limits = SPOT.limits
+    compression = "offered"
     proof = "update ids without a hole, from a REST snapshot that they bridge"
     hosts = ("binance.com", "binance.vision", "binance.us")
 
@@ -86,6 +95,13 @@ class BinanceListing(Listing):
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return self.market(kind).endpoints
 
+    def endpoints_of(self, kind: str, channels: Sequence[str]) -> tuple[Endpoints, ...]:
+        return self.market(kind).route_of(channels or CHANNELS).endpoints
+
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        spot = {"trade": (TRADE,), "quote": (TICKER,), "book": (DEPTH,), "candle": (f"{KLINE}{INTERVALS.get(candle_s)}",)}
+        return spot if kind == SPOT.kind else spot | {"mark": (f"{MARK}@1s",), "liquidation": (LIQUIDATION,)}
+
     def make(
         self,
         instruments: Sequence[Instrument],
@@ -94,11 +110,11 @@ class BinanceListing(Listing):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
-        channels: Sequence[str] = CHANNELS,
+        channels: Sequence[str] = (),
     ) -> Venue:
         """The channels of one address: USD-M has two (`Market.channels_by_route`)."""
         return Binance(
-            instruments, self.market(kind), scanner=scanner, channels=channels, endpoints=endpoints,
+            instruments, self.market(kind), scanner=scanner, channels=channels or CHANNELS, endpoints=endpoints,
             is_stamped=is_stamped,
         )  # fmt: skip
 

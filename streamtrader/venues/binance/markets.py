@@ -40,6 +40,10 @@ KLINE, MARK, LIQUIDATION = "kline_", "markPrice", "forceOrder"
 PARTIAL = ("depth5", "depth10", "depth20")
 CHANNELS = (TRADE, TICKER, DEPTH)  # of a session that names none
 ALL_CHANNELS = (*CHANNELS, AGGREGATE, "kline_1m", "markPrice@1s", LIQUIDATION, *PARTIAL)
+INTERVALS = {
+    1: "1s", 60: "1m", 180: "3m", 300: "5m", 900: "15m", 1_800: "30m", 3_600: "1h", 7_200: "2h", 14_400: "4h",
+    21_600: "6h", 28_800: "8h", 43_200: "12h", 86_400: "1d",
+}  # fmt: skip
 FUTURE, DATES = "future", ("MONTH", "QUARTER")  # in the type of a contract that is delivered, and pays no funding
 PING_LATE_S = 5.0
 

@@ -72,21 +72,11 @@ def place_of(frame: bytes) -> Place | None:
 
 def _placed(stream: str, data: msgspec.Raw) -> Place | None:
     base = base_of(stream.partition("@")[2])
-    if base == TRADE:
-        number = _trade_of(data).t
+    if base in (TRADE, AGGREGATE):
+        number = _trade_of(data).t if base == TRADE else _aggregate_of(data).a
         return Place(stream, number - 1, number)
-    if base == AGGREGATE:
-        number = _aggregate_of(data).a
-        return Place(stream, number - 1, number)
-    if base == TICKER:
-        number = _update_of(data).u
-        return Place(stream, number, number, is_quote=True)
-    if base.startswith(DEPTH):
-        update = _update_of(data)
-        if base == DEPTH:
-            return Place(stream, update.pu if update.pu >= 0 else update.U - 1, update.u, is_chained=True)
-        number = update.lastUpdateId or update.u
-        return Place(stream, number, number)
+    if base == TICKER or base.startswith(DEPTH):
+        return _placed_update(stream, base, _update_of(data))
     if base in BY_CLOCK:
         number = _clocked_of(data).E
         return Place(stream, number, number)
@@ -94,3 +84,10 @@ def _placed(stream: str, data: msgspec.Raw) -> Place | None:
         candle = _kline_of(data).k
         return Place(stream, candle.t, candle.t) if candle.x else None
     return None
+
+
+def _placed_update(stream: str, base: str, update: _Update) -> Place:
+    if base == DEPTH:
+        return Place(stream, update.pu if update.pu >= 0 else update.U - 1, update.u, is_chained=True)
+    number = update.lastUpdateId or update.u
+    return Place(stream, number, number, is_quote=base == TICKER)

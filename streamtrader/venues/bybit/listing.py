@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from streamtrader.instruments import Instrument
 from streamtrader.venues.bybit import markets
@@ -25,6 +25,12 @@ class BybitListing(Listing):
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return markets.ENDPOINTS
 
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        spot = {
+            "trade": (markets.TRADE,), "quote": (markets.BEST,), "book": (markets.BOOK,), "candle": (markets.CANDLE,),
+        }  # fmt: skip
+        return spot if kind == "spot" else spot | {"mark": (markets.TICKER,), "liquidation": (markets.LIQUIDATION,)}
+
     def make(
         self,
         instruments: Sequence[Instrument],
@@ -33,8 +39,9 @@ class BybitListing(Listing):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
+        channels: Sequence[str] = (),
     ) -> Venue:
-        channels = markets.SPOT_CHANNELS if kind == "spot" else markets.LINEAR_CHANNELS
+        channels = channels or (markets.SPOT_CHANNELS if kind == "spot" else markets.LINEAR_CHANNELS)
         endpoints = endpoints or markets.ENDPOINTS
         return Bybit(instruments, kind, channels=channels, endpoints=endpoints, is_stamped=is_stamped)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from streamtrader.instruments import Instrument
 from streamtrader.venues.coinbase import markets
@@ -18,12 +18,19 @@ class CoinbaseListing(Listing):
     title = "Coinbase Advanced Trade"
     kinds = markets.KINDS
     channels = markets.ALL_CHANNELS
+    always = (markets.HEARTBEAT,)
+    candles_s = (markets.CANDLE_MINUTES * 60,)
     limits = markets.LIMITS
     proof = "sequence_num of the connection without a hole, and no book that crosses itself"
     hosts = ("advanced-trade-ws.coinbase.com", "advanced-trade-ws-user.coinbase.com", "api.coinbase.com")
 
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return markets.ENDPOINTS
+
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        return {
+            "trade": (markets.TRADE,), "quote": (markets.TICKER,), "book": (markets.BOOK,), "candle": (markets.CANDLE,),
+        }  # fmt: skip
 
     def make(
         self,
@@ -33,9 +40,13 @@ class CoinbaseListing(Listing):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
+        channels: Sequence[str] = (),
     ) -> Venue:
         check_books([instrument.symbol for instrument in instruments])
-        return Coinbase(instruments, endpoints=endpoints or markets.ENDPOINTS, is_stamped=is_stamped)
+        return Coinbase(
+            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
+            is_stamped=is_stamped,
+        )  # fmt: skip
 
     def make_for_capture(
         self,

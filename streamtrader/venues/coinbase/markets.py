@@ -36,6 +36,7 @@ LIMITS = Limits(
     connections_window_s=1.0,
     weight_per_minute=300,
     silence_s=10.0,  # a heartbeat is due every second
+    frame_bytes_most=16 << 20,  # the snapshot of a book has every level there is, at about 100 bytes each
 )
 SILENCE_S = {BOOK: 60.0}
 CANDLE_MINUTES = 5

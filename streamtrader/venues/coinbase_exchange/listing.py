@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from streamtrader.instruments import Instrument
 from streamtrader.venues.coinbase_exchange import markets
@@ -18,12 +18,18 @@ class CoinbaseExchangeListing(Listing):
     title = "Coinbase Exchange"
     kinds = ("spot",)
     channels = (*markets.BOOKS, *markets.OTHER_CHANNELS)
+    always = (markets.HEARTBEAT,)
+    candles_s = ()
     limits = markets.LIMITS
+    compression = "offered and recommended"
     proof = "none by number: no unknown removals, no crossing, the ticker's best prices; trade ids"
     hosts = ("exchange.coinbase.com", "pro.coinbase.com", "gdax.com")
 
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return markets.ENDPOINTS
+
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        return {"trade": (markets.MATCHES,), "quote": (markets.TICKER,), "book": (markets.BOOK_BATCH,)}
 
     def make(
         self,
@@ -33,8 +39,12 @@ class CoinbaseExchangeListing(Listing):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
+        channels: Sequence[str] = (),
     ) -> Venue:
-        return CoinbaseExchange(instruments, endpoints=endpoints or markets.ENDPOINTS, is_stamped=is_stamped)
+        return CoinbaseExchange(
+            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
+            is_stamped=is_stamped,
+        )  # fmt: skip
 
     def make_for_capture(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from streamtrader.instruments import Instrument
 from streamtrader.venues.kraken import markets
@@ -21,11 +21,17 @@ class KrakenListing(Listing):
     kinds = ("spot",)
     channels = ALL_CHANNELS
     limits = markets.LIMITS
+    compression = "offered"
     proof = "CRC32 over the best ten of each side, in the venue's own text"
     hosts = ("kraken.com",)
 
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return markets.ENDPOINTS
+
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        return {
+            "trade": (markets.TRADE,), "quote": (markets.TICKER,), "book": (markets.BOOK,), "candle": (markets.CANDLE,),
+        }  # fmt: skip
 
     def make(
         self,
@@ -35,8 +41,12 @@ class KrakenListing(Listing):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
+        channels: Sequence[str] = (),
     ) -> Venue:
-        return Kraken(instruments, endpoints=endpoints or markets.ENDPOINTS, is_stamped=is_stamped)
+        return Kraken(
+            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
+            is_stamped=is_stamped,
+        )  # fmt: skip
 
     def make_for_capture(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from streamtrader.instruments import Instrument
 from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
@@ -25,6 +25,13 @@ class OkxListing(Listing):
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return markets.ENDPOINTS
 
+    def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
+        spot = {
+            "trade": (markets.TRADE,), "quote": (markets.BEST,), "book": (markets.BOOK,), "candle": (markets.CANDLE,),
+        }  # fmt: skip
+        derivative = {"mark": (markets.MARK, markets.FUNDING), "liquidation": (markets.LIQUIDATION,)}
+        return spot if kind == "spot" else spot | derivative
+
     def make(
         self,
         instruments: Sequence[Instrument],
@@ -33,8 +40,9 @@ class OkxListing(Listing):
         endpoints: Sequence[Endpoints] = (),
         is_stamped: bool = False,
         scanner: Scanner | None = None,
+        channels: Sequence[str] = (),
     ) -> Venue:
-        channels = markets.SPOT_CHANNELS if kind == "spot" else markets.SWAP_CHANNELS
+        channels = channels or (markets.SPOT_CHANNELS if kind == "spot" else markets.SWAP_CHANNELS)
         return Okx(instruments, channels=channels, endpoints=endpoints or markets.ENDPOINTS, is_stamped=is_stamped)
 
     def make_for_capture(
