@@ -38,6 +38,22 @@ def parity(session: nox.Session) -> None:
 
 
 @nox.session
+def mutate(session: nox.Session) -> None:
+    """Feed two million mutated messages to the adapters of all venues."""
+    session.install("-e", ".[test]", *LOCKED)
+    campaign = {"STREAMTRADER_MUTATIONS": "2000000"}
+    session.run("python", "-m", "pytest", "tests/venues/test_mutations.py", *session.posargs, env=campaign)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Break the embedded exchange in every way, and drop a thousand links with a clock only sixty times too fast."""
+    session.install("-e", ".[test]", *LOCKED)
+    files = ("tests/exchange/test_faults.py", "tests/exchange/test_faults_of_requests.py")
+    session.run("python", "-m", "pytest", *files, *session.posargs, env={"STREAMTRADER_FASTER": "60"})
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Measure which branches the tests reach; compiled lines count through the uncompiled loop."""
     session.install("-e", ".[test]", "coverage", *LOCKED)
@@ -65,6 +81,15 @@ def peers(session: nox.Session) -> None:
     """Install the rivals into their own environments and measure them and us in turns: a table of ratios."""
     session.install("-e", ".", *LOCKED)
     session.run("python", "-m", "benchmarks.run_peers", *session.posargs)
+
+
+@nox.session
+def venues(session: nox.Session) -> None:
+    """Measure market data: decoding against rivals, a flood of 50 symbols, imports and bytes an event."""
+    session.install("-e", ".[lake]", *LOCKED)
+    session.run("python", "-m", "benchmarks.run_venues", *session.posargs)
+    session.run("python", "-m", "benchmarks.flood_symbols")
+    session.run("python", "-m", "benchmarks.import_rates")
 
 
 @nox.session

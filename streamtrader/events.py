@@ -10,7 +10,7 @@ read the same bytes under the names of their kind. All fields are little-endian 
            56  instrument   u4  index into the instruments of the tape
            60  kind         u1  a `Kind`
            61  side         u1  a `Side`: aggressor, or side of the book
-           62  flags        u2  `MORE`, `TOP`
+           62  flags        u2  `MORE`, `TOP`, `WARM`, `NEWEST`
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ BID, ASK = 0, 1
 BUY, SELL = 0, 1
 MORE = 1  # flag: further rows of the same message follow, do not decide yet
 TOP = 2  # flag of BOOK: the only level known of its side, as best-quote feeds send it
+WARM = 4  # flag of CANDLE: of the time before the session, so that a strategy begins with its window full
+NEWEST = 8  # flag of a WARM candle: the last of its instrument; the session's own go on from its end
 EVENT_BYTES = 64
 
 

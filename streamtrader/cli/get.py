@@ -48,7 +48,7 @@ def get(
         import asyncio
 
         from streamtrader.observers.screen import console_for, progress
-        from streamtrader.runtime.getting import GetOptions, get_history
+        from streamtrader.runtime.getting import GetOptions, budget_folder, get_history
         from streamtrader.venues.history import FOREVER_NS, Query
 
         query = Query(what, symbol, clocks[0] or 0, clocks[1] or FOREVER_NS, span_ns, kind)
@@ -69,12 +69,6 @@ def clock_of(text: str | None) -> int | None:
         raise typer.BadParameter(f"{text!r} is no time: 2024-08-08 or 2024-08-08T12:30:00+02:00") from None
     since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
-
-
-def budget_folder() -> Path:
-    """Where all downloads of this user count what they asked for (`XDG_STATE_HOME`)."""
-    root = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(root) / "streamtrader" / "budgets"
 
 
 def _per_cent(move: Callable[[int], Any]) -> Callable[[int, int], None]:

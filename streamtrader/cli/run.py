@@ -80,6 +80,7 @@ def run(
     for_: ForOption = None,
     max_events: Annotated[int | None, typer.Option("--max-events", min=1, help="End with the message that brings the tape to so many events.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, but refuse every order.")] = False,
+    warmup: Annotated[int | None, typer.Option("--warmup", min=0, help="Begin with so many closed candles of the past.")] = None,
     record_raw: Annotated[bool, typer.Option("--record-raw", help="Keep each frame as it came in, in RUN/raw.")] = False,
     resume: Annotated[str, typer.Option("--resume", help="Release the kill switch of the run, and say why.")] = "",
     config: ConfigOption = None,
@@ -98,7 +99,8 @@ def run(
         from streamtrader.runtime.live import RunOptions
 
         dry = ["engine.is_dry=true"] if dry_run else []
-        settings = settings_of(options, *_market_overrides(venue, market, seed, speed), *dry)
+        past = [] if warmup is None else [f"candles.warmup={warmup}"]
+        settings = settings_of(options, *_market_overrides(venue, market, seed, speed), *dry, *past)
         wanted = RunOptions(directory, seconds_of(for_), max_events, resume, record_raw)
         _run_loop(_run_paper(settings, wanted, options))
 

@@ -4,6 +4,9 @@ A candle covers [start, start + interval). It is closed by the first event of an
 quiet minute is closed by whatever else happens or by a TIMER event, never by a later trade alone. An interval
 without a trade gives a flat candle of volume 0 at the last close; after a long silence only the last
 `SILENT_LIMIT` intervals are given, the others are counted as skipped.
+
+Candles from outside (a venue's, a data set's, those before a session) reach strategies only where none are built: before
+the first trade of the instrument, or with an interval of 0. So no interval is told twice.
 """
 
 from __future__ import annotations
@@ -28,6 +31,14 @@ class CandleBuilder(Record):
         self.low = 0.0
         self.close = 0.0
         self.volume = 0.0
+
+    def go_on(self, end_ns: int, close: float) -> None:
+        """Ours begin where a candle from outside ended; until a trade comes they are flat at its close."""
+        self.end_ns = end_ns + self.interval_ns
+        self.open = close
+        self.high = close
+        self.low = close
+        self.close = close
 
     def add(self, price: float, size: float, now_ns: int) -> None:
         """Take a trade into the interval that `now_ns` lies in; an earlier interval was closed before."""

@@ -111,6 +111,8 @@ def play_event(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: An
     is_trade = kind == Kind.TRADE
     if market.busy_count == 0 and not is_trade and not market.kinds >> kind & 1:
         return False  # nobody is concerned; most rows of a book end here
+    if kind == Kind.CANDLE and not market.wants_candle(event):
+        return False
     for index in range(first, market.stop_seat):
         seat = seats[index]
         if seat.is_busy:

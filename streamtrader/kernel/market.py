@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from streamtrader.events import ASK, BID, MORE, TOP, BookState, Event, Kind, TapeEvent
+from streamtrader.events import ASK, BID, MORE, NEWEST, TOP, WARM, BookState, Event, Kind, TapeEvent
 from streamtrader.kernel.book import BOOK_SLOTS, Book
 from streamtrader.kernel.candles import FAR_NS, CandleBuilder
 from streamtrader.kernel.compiler import inlined
@@ -53,6 +53,7 @@ class Market(Record):
         self.gap_count = 0
         self.trade_count = 0
         self.message_count = 0
+        self.warm_count = 0  # candles of before the session
         self.candle = CandleBuilder(candle_ns)
         self.closed = np.zeros(1, TapeEvent().dtype)  # the candle that is being delivered
         self.book = Book(slots)
@@ -128,6 +129,26 @@ class Market(Record):
             self.state_before_cross = NO_STATE
             if self.state == BookState.GAP:
                 self.gap_count += 1
+        elif kind == Kind.CANDLE and event.flags & WARM:
+            self.warm_count += 1
+            if event.flags & NEWEST and self.has_length(event) and self.trade_count == 0:
+                self.candle.go_on(event.venue_ns + self.candle.interval_ns, event.candle.close)  # type: ignore[attr-defined]
+                self.due_ns = min(self.due_ns, self.candle.end_ns)
+
+    def has_length(self, event: Event) -> bool:
+        """Whether a candle of the past is as long as those that are built here; the clock may stand just before its end."""
+        early_ns = event.venue_ns + self.candle.interval_ns - event.received_ns
+        return early_ns == 0 or early_ns == 1
+
+    def wants_candle(self, event: Event) -> bool:
+        """Whether strategies hear of a candle from outside: only where none are built, and of the past only like ours."""
+        if self.candle.interval_ns == 0:
+            return True
+        return self.trade_count == 0 and (event.flags & WARM == 0 or self.has_length(event))
+
+    def is_warming(self) -> bool:
+        """Only the past was heard so far: what is asked for on it must not be sent."""
+        return self.warm_count > 0 and self.trade_count == 0 and self.message_count == 0
 
     @inlined
     def end_message(self, event: Event) -> None:

@@ -126,7 +126,7 @@ def gate(order: Order, seat: Seat, market: Market) -> int:
     is_whole = is_whole or (order.side == BUY and order.lots == -seat.position_lots)
     if price > 0.0 and market.size_of(order.lots) * price < market.minimum_notional and not is_whole:
         return NOTIONAL_BELOW_MINIMUM
-    is_live = market.state == BookState.LIVE or market.state == NO_STATE
+    is_live = market.state == BookState.LIVE or (market.state == NO_STATE and not market.is_warming())
     if seat.halted == 0 and is_live:
         return 0
     if Broker(seat, market).is_reducing(order):

@@ -9,6 +9,7 @@ venue's clock, and with it the day, and up to where there is a past at all.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -48,6 +49,17 @@ class GetOptions:
     daily_weight: float | None = None
     limits: RestLimits | None = None
     rest: RestSettings = field(default_factory=RestSettings)
+
+
+def state_folder() -> Path:
+    """What is kept for this user between commands (`XDG_STATE_HOME`)."""
+    root = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(root) / "streamtrader"
+
+
+def budget_folder() -> Path:
+    """Where all downloads of this user count what they asked for."""
+    return state_folder() / "budgets"
 
 
 class Walk:

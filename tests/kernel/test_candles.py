@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamtrader.events import BUY, BookState
+from streamtrader.events import BUY, MORE, NEWEST, WARM, BookState, Kind
 from streamtrader.kernel.candles import SILENT_LIMIT
-from streamtrader.kernel.outbox import OUTBOX_SLOTS
+from streamtrader.kernel.orders import Refusal
+from streamtrader.kernel.outbox import OUTBOX_SLOTS, OutboxKind
 from streamtrader.runtime.assembly import Placement, Terms
 from tests.kernel import players
 from tests.kernel.play import BTC, SECOND, START_NS, Script, engine_of, planned, play, run
 
 TERMS = Terms(candle_ns=SECOND)
+SEVEN = int(np.float64(7.0).view(np.int64))  # the last word of a candle is its volume, a double
 # Milliseconds to the next event, the instrument (2: a timer), price in ticks, size in lots.
 TRADES = st.lists(
     st.tuples(st.sampled_from([0, 1, 300, 999, 1_000, 1_001, 4_700]), st.integers(0, 2), st.integers(9_990, 10_010),
@@ -177,3 +179,90 @@ def test_the_loop_pauses_for_its_listeners_within_a_silence_too():
     assert engine.state.markets[0].candle.count == 1_400
     assert len(said) > OUTBOX_SLOTS
     assert np.array_equal(said["sequence"], np.arange(len(said)))
+
+
+def candle(script, start_ms, close, *, flags=0, length_ms=1_000, instrument=0):
+    """A candle from outside, told at its end; its volume is 7."""
+    script.at(start_ms + length_ms).add(
+        Kind.CANDLE, close, close, close, close, id=SEVEN, flags=flags, instrument=instrument
+    )
+    start_ns = START_NS + start_ms * 1_000_000
+    script.rows[-1] = (start_ns, *script.rows[-1][1:])
+    return script
+
+
+def warm(script, closes, *, stop_ms=0, **more):
+    """Candles of before the session, up to `stop_ms`."""
+    length_ms = more.get("length_ms", 1_000)
+    for at, close in enumerate(closes):
+        is_newest = at + 1 == len(closes)
+        flags = WARM | (NEWEST if is_newest else MORE)
+        candle(script, stop_ms - (len(closes) - at) * length_ms, close, flags=flags, **more)
+    return script
+
+
+@pytest.mark.parametrize("seats", [planned, players.PythonPlanned])
+def test_candles_of_before_the_session_come_first_and_ours_go_on_without_a_hole_or_a_repetition(seats):
+    script = warm(Script(), [90.0, 91.0, 92.0]).at(2_300).trade(100.0, 1.0, BUY).at(3_000).timer()
+
+    engine = engine_of([Placement(seats(), 0)], TERMS)
+    play(engine, script.events())
+
+    told = [
+        (-1_000.0, 91.0, 7.0),
+        (0.0, 92.0, 7.0),
+        (1_000.0, 92.0, 0.0),
+        (2_000.0, 92.0, 0.0),
+        (3_000.0, 100.0, 1.0),
+    ]
+    if seats is planned:
+        assert candles(script) == [(-2_000.0, 90.0, 7.0), *told]
+    assert int(engine.state.markets[0].candle.count) == 3
+    assert int(engine.state.markets[0].warm_count) == 3
+
+
+def test_a_candle_of_another_length_than_ours_is_not_taken_for_the_past():
+    script = warm(Script(), [90.0, 91.0], length_ms=5_000).at(300).trade(100.0, 1.0, BUY).at(1_000).timer()
+
+    assert candles(script) == [(1_000.0, 100.0, 1.0)]
+
+
+def test_the_clock_may_stand_just_before_the_end_of_the_past():
+    script = warm(Script(), [90.0, 91.0])
+    start_ns, _, *rest = script.rows[-1]
+    script.rows[-1] = (start_ns, START_NS - 1, *rest)
+    script.at(0).trade(100.0, 1.0, BUY).at(1_000).timer()
+
+    assert candles(script)[-1] == (1_000.0, 100.0, 1.0)
+    assert len(candles(script)) == 3
+
+
+def test_a_candle_from_outside_is_told_only_where_none_are_built():
+    script = Script().at(300).trade(100.0, 1.0, BUY)
+    candle(script, 0, 101.0)
+
+    assert candles(script) == [(1_000.0, 100.0, 1.0)]
+    assert [line[1:4] for line in run(script, planned, terms=Terms()).seen(5)] == [(1_000.0, 101.0, 7.0)]
+
+
+def test_candles_alone_are_told_as_they_come():
+    script = Script()
+    for at in range(3):
+        candle(script, at * 60_000, 100.0 + at, length_ms=60_000)
+
+    assert candles(script) == [(60_000.0 * (at + 1), 100.0 + at, 7.0) for at in range(3)]
+
+
+@pytest.mark.parametrize("speaks", ["trade", "quote"])
+def test_nothing_is_sent_on_what_the_past_says(speaks):
+    """No feed has spoken of the book yet: an order must wait for the present all the same."""
+    script = warm(Script(), [90.0, 91.0, 92.0])
+    script = (
+        script.at(500).trade(100.0, 1.0, BUY) if speaks == "trade" else script.at(500).quotes(99.0, 5.0, 100.0, 5.0)
+    )
+    script.at(1_000).timer()
+
+    outcome = run(script, lambda: players.Candler(0.1), terms=TERMS)
+
+    assert outcome.refusals() == [Refusal.BOOK_NOT_LIVE] * 3
+    assert set(outcome.rows(OutboxKind.SENT)["at_ns"].tolist()) == {START_NS + SECOND}

@@ -27,7 +27,7 @@ def fresh(folder: Path) -> Path:
     return found
 
 
-@in_files
+@settings(in_files, max_examples=30)
 @given(events=anything())
 def test_any_event_that_a_tape_takes_comes_back_byte_for_byte(tmp_path, events):
     folder = fresh(tmp_path)
@@ -170,7 +170,7 @@ def test_a_time_is_cut_between_messages(tmp_path, first, last):
     assert found.tobytes() == events[first:last].tobytes()
 
 
-@settings(in_files, max_examples=20)
+@settings(in_files, max_examples=12)
 @given(data=st.data())
 def test_tapes_are_merged_by_clock_in_whole_messages(tmp_path, data):
     """Against the obvious way: every message dated by its tape's clock, then sorted, the older tape first."""

@@ -117,7 +117,7 @@ def foreign(shared_data, tmp_path_factory):
     return list(sources(shared_data, tmp_path_factory.mktemp("sources")))
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(data=st.data(), mutations=MUTATIONS)
 def test_a_damaged_file_is_refused_in_our_words_or_gives_a_possible_market(foreign, data, mutations):
     wanted_format, name, inner, content = foreign[data.draw(st.integers(0, len(foreign) - 1))]
