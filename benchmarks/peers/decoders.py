@@ -194,7 +194,7 @@ def by_scanner(sink: Sink) -> Handler:
     words = memoryview(events.view(np.int64))
     stride = EVENT_BYTES // 8
     header, lengths = np.zeros(scan.HEADER_WORDS, np.int64), np.zeros(1, np.int64)
-    places = np.full((1, 2), -1)  # no book is expected to follow: depth is written and left to the caller
+    places = np.full((1, 3), -1)  # no book is expected to follow: depth is written and left to the caller
     table = scan.table_of(["BTCUSDT"])
     scanner = scan.compiled_scanner(cache=True)
     scratch = np.zeros(FRAME_BYTES_MAX, np.uint8)
@@ -207,6 +207,7 @@ def by_scanner(sink: Sink) -> Handler:
         view[:length] = frame
         lengths[0] = length
         words_of_header[scan.DONE] = words_of_header[scan.AT] = 0
+        words_of_header[scan.JUDGE_AT] = 2**62
         words_of_header[scan.SEQUENCE], words_of_header[scan.END] = written, written + slots
         rows = scanner(scratch, lengths, 1, events, 0, table, places, header)
         if rows == scan.HANDED_OVER:

@@ -132,7 +132,7 @@ class Saboteur:
         """A client leaves a symbol: it may live again."""
         text = message if isinstance(message, str) else message.decode(errors="replace")
         if self._frozen and "unsubscribe" in text.lower():
-            for symbol in [symbol for symbol in self._frozen if f'"{symbol}' in text]:
+            for symbol in [symbol for symbol in self._frozen if f'"{symbol}'.lower() in text.lower()]:
                 del self._frozen[symbol]
 
     def has_old_snapshot(self) -> bool:

@@ -16,6 +16,7 @@ newest update that it holds. From there:
     LIVE     the first after a snapshot, after <= last      LIVE     commit it (it may begin before the snapshot)
     LIVE     message with last <= the book's                LIVE     ignore it
     LIVE     any other                                      GAP      keep it, then SYNCING, want a snapshot
+    LIVE     nothing for too long                           STALE    then SYNCING, want a snapshot
     LIVE     message that cannot be read                    GAP      then SYNCING, want a snapshot
 
 A message that lies far below the book, or a long run of such, is no repetition: the venue has started to count
@@ -39,7 +40,9 @@ MESSAGES_KEPT = 1_000  # 100 s of a 100 ms stream
 ROWS_KEPT = 16_384
 REPEATED_RUN = 100  # so many messages from the past in a row are no repetition any more
 
-NEWEST, EXPECTED = 0, 1  # words of a book's place: its last update, and the same while the next must follow it, or -1
+# Words of a book's place: its last update, the same while the next must follow it, or -1, and when it last heard.
+NEWEST, EXPECTED, HEARD = 0, 1, 2
+PLACE_WORDS = 3
 
 Levels = Sequence[tuple[float, float]]
 Rows = np.ndarray[Any, np.dtype[Any]]
@@ -56,8 +59,8 @@ class Kept(NamedTuple):
 class BookSync:
     """The state of one symbol's book as its venue sends it.
 
-    `place` is its two words of memory, which a compiled scanner may share: it commits by itself the message that
-    follows, and moves both words; every other message comes here.
+    `place` is its three words of memory, which a compiled scanner may share: it commits by itself the message that
+    follows, and moves all three; every other message comes here.
     """
 
     __slots__ = ("counters", "instrument", "is_asked", "is_first", "is_wanted", "kept", "place", "repeated", "repeated_at", "rows_kept", "state")  # fmt: skip
@@ -66,7 +69,7 @@ class BookSync:
         self.instrument = instrument
         self.counters = counters
         self.state = BookState.STALE
-        self.place = np.zeros(2, np.int64).data if place is None else place
+        self.place = np.zeros(PLACE_WORDS, np.int64).data if place is None else place
         self.place[EXPECTED] = -1
         self.is_first = False  # the next message is the first one after a snapshot
         self.is_wanted = False
@@ -96,6 +99,7 @@ class BookSync:
 
     def offer(self, after: int, last: int, rows: int, received_ns: int, ring: Ring) -> None:
         """Decide about a message whose `rows` lie behind the end of the ring, written but not committed."""
+        self.place[HEARD] = received_ns
         if self.state == BookState.LIVE:
             if after == self.last or (self.is_first and after <= self.last < last):
                 self._follow(last)
@@ -135,6 +139,7 @@ class BookSync:
         self.counters.levels += len(bids) + len(asks) + sum(len(message.rows) for message in newer)
         self.place[NEWEST] = newer[-1].last if newer else update
         self._forget()
+        self.place[HEARD] = received_ns
         self.become(BookState.LIVE, received_ns, ring)
         self._follow(self.last, is_first=not newer)
 
@@ -142,6 +147,14 @@ class BookSync:
         """A message of this book could not be read: it is missing. At most 2 rows, none where it was not LIVE."""
         if self.state == BookState.LIVE:
             self._lose_sequence(received_ns, ring)
+
+    def fall_silent(self, received_ns: int, ring: Ring) -> None:
+        """Nothing was heard for too long while the link lives: stale until a new snapshot. 2 rows."""
+        self.counters.silences += 1
+        self.counters.resyncs += 1
+        self.is_wanted = True
+        self.become(BookState.STALE, received_ns, ring)
+        self.become(BookState.SYNCING, received_ns, ring)
 
     def refuse(self) -> None:
         """The snapshot asked for did not come: it is wanted again, unless the link is gone."""

@@ -82,7 +82,7 @@ async def test_a_storm_of_pings_is_not_answered_with_a_storm(dialect):
     assert [day.client.trades_lost(instrument) for instrument in (0, 1)] == [0, 0]
 
 
-@pytest.mark.parametrize("dialect", [each for each in DIALECTS if each != "binance"])
+@dialects
 async def test_a_frozen_symbol_is_stale_alone_while_the_heart_beats_and_is_asked_for_again(dialect):
     frozen = NAMES[dialect][0]
     async with bad_day(dialect, [f"at=5s frozen symbol={frozen}"]) as day:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streamtrader.events import EVENT
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.binance import SPOT, USDM, Binance, scan
+from streamtrader.venues.books import PLACE_WORDS
 from tests.venues import frames
 from tests.venues.frames import adapter
 
@@ -166,7 +167,7 @@ def test_a_table_finds_every_symbol_and_no_other():
     symbols = [f"{letter}{number}USDT" for letter in "ABCDEFGHIJ" for number in range(100)]
     venue = Binance([frames.instrument(symbol) for symbol in symbols], scanner=None, channels=("trade",))
     table, events = scan.table_of(symbols), np.zeros(2, EVENT)
-    header, places = np.zeros(scan.HEADER_WORDS, np.int64), np.zeros((len(symbols), 2), np.int64)
+    header, places = np.zeros(scan.HEADER_WORDS, np.int64), np.zeros((len(symbols), PLACE_WORDS), np.int64)
 
     for index, symbol in enumerate(symbols):
         frame = frames.spot_trade().replace(b"btcusdt", symbol.lower().encode()).replace(b"BTCUSDT", symbol.encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -276,3 +278,36 @@ def test_trades_and_quotes_pass_whatever_the_book_does(is_fast):
     assert trade["venue_ns"] == (frames.NOW_MS - 1) * 1_000_000
     assert [quote[name].item() for name in "abcd"] == [100.0, 1.5, 100.01, 2.5]
     assert (quote["kind"], quote["id"], quote["venue_ns"], quote["received_ns"]) == (Kind.QUOTE, 9, 0, NOW_NS)
+
+
+def test_a_book_that_hears_nothing_while_others_do_is_stale_and_asked_for_anew(is_fast):
+    venue, ring = adapter("BTCUSDT", "ETHUSDT", is_fast=is_fast)
+    go_live(venue, ring, 10)
+    minute = 60 * 10**9
+
+    venue.decode(spot_depth(11, 12), NOW_NS + 1, ring)
+    venue.decode(frames.spot_trade(1), NOW_NS + minute, ring)
+    assert (states(ring, 0), states(ring, 1)) == ([SYNCING, LIVE], [SYNCING, LIVE])
+    venue.decode(frames.spot_trade(2), NOW_NS + minute + 10**9, ring)
+
+    assert states(ring, 0) == states(ring, 1) == [SYNCING, LIVE, STALE, SYNCING]
+    assert venue.counters.silences == 2
+    assert [request.symbol for request in venue.requests()] == ["BTCUSDT", "ETHUSDT"]
+    asked = [json.loads(message) for message in venue.outgoing(0)]
+    assert [each["method"] for each in asked] == ["UNSUBSCRIBE", "SUBSCRIBE"] * 2
+    assert asked[0]["params"] == ["btcusdt@depth@100ms"]
+
+
+def test_silence_is_judged_between_the_same_frames_however_they_are_read():
+    messages = [frames.spot_trade(identity) for identity in range(1, 9)]
+    ways = []
+    for cuts in ((8,), (1,) * 8, (3, 5)):
+        venue, ring = adapter()
+        go_live(venue, ring, 10)
+        at = 0
+        for size in cuts:
+            venue.decode_read(messages[at : at + size], NOW_NS + 90 * 10**9, ring)
+            at += size
+        ways.append(ring.events[: ring.written].tobytes())
+
+    assert ways[0] == ways[1] == ways[2]

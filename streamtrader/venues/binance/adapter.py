@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 
 from streamtrader.errors import BadMessage, ConfigError, UnknownMessage
@@ -26,12 +25,16 @@ from streamtrader.venues.binance.listed import table_of, trade_flags_of
 from streamtrader.venues.binance.markets import AGGREGATE, CHANNELS, SPOT, TICKER, TRADE, Market, base_of
 from streamtrader.venues.binance.merging import place_of
 from streamtrader.venues.binance.partial import ROWS_MOST
-from streamtrader.venues.binance.scan import HANDED_OVER, ROW_BYTES_MIN, Scanner
-from streamtrader.venues.books import BookSync
+from streamtrader.venues.binance.scan import HANDED_OVER, JUDGE, ROW_BYTES_MIN, Scanner
+from streamtrader.venues.books import HEARD, PLACE_WORDS, BookSync
 from streamtrader.venues.values import nanoseconds
 from streamtrader.venues.venue import Counters, Endpoints, Limits, Place, SnapshotRequest, Venue
 
 DEPTH_BASE = "depth"
+DEPTH_SILENCE_S = 60.0  # of one symbol's depth: thin markets too are quoted anew more often
+JUDGE_EVERY_NS = NS_PER_S
+ROWS_OF_A_SILENCE = 2
+RESUBSCRIPTION_ID = 2
 BEAT = b'{"method":"LIST_SUBSCRIPTIONS","id":1}'
 SPARE_ROWS = 4  # a frame may also change the state of its book
 PATH_BYTES_MOST = 4_000  # longer lists of streams are sent as messages: servers refuse long request lines
@@ -71,13 +74,14 @@ class Binance(Venue):
         symbols = [instrument.symbol for instrument in self.instruments]
         self._index = {symbol.lower(): index for index, symbol in enumerate(symbols)}
         self._counters = Counters()
-        self._places = np.zeros((len(symbols), 2), np.int64)
+        self._places = np.zeros((len(symbols), PLACE_WORDS), np.int64)
         self._books = [BookSync(index, self._counters, place.data) for index, place in enumerate(self._places)]
         self._has_depth = any(base_of(channel) == DEPTH_BASE for channel in self.channels)
         self._slow = SlowChannels(self.instruments, self._counters, self.channels, has_depth=self._has_depth)
         self._suspect = -1  # whose book the message in hand belongs to
         self._clock_ns = 0  # of that message
         self._beat_at_ns = 0
+        self._messages: list[bytes] = []  # to be sent as soon as the connection can
         self._scanner = scanner
         self._table = table_of(symbols)
         self._has_trades = trade_flags_of(self._table, len(symbols))
@@ -110,15 +114,14 @@ class Binance(Venue):
         if len("/".join(streams)) <= PATH_BYTES_MOST:
             return []
         return [
-            msgspec.json.encode(
-                {"method": "SUBSCRIBE", "params": streams[start : start + STREAMS_A_MESSAGE], "id": start}
-            )
+            messages.request_of("SUBSCRIBE", streams[start : start + STREAMS_A_MESSAGE], start)
             for start in range(0, len(streams), STREAMS_A_MESSAGE)
         ]
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         self.wants_rotation = False
         self._beat_at_ns = 0
+        self._messages.clear()
         if self._has_depth:
             for book in self._books:
                 book.connect(received_ns, ring)
@@ -136,11 +139,12 @@ class Binance(Venue):
 
     def outgoing(self, now_ns: int) -> list[bytes]:
         """A question whose answer shows that the link lives, where the venue's own pings are minutes apart."""
+        messages, self._messages = self._messages, []
         every_ns = int(self.market.beat_every_s * NS_PER_S)
         if not every_ns or self.is_stamped or now_ns < self._beat_at_ns:
-            return []
+            return messages
         was_set, self._beat_at_ns = self._beat_at_ns > 0, now_ns + every_ns
-        return [BEAT] if was_set else []
+        return [*messages, BEAT] if was_set else messages
 
     def rows_of_frame(self, frame: bytes) -> int:
         """A bracket for every level; partial depth also removes levels of the message before."""
@@ -166,6 +170,7 @@ class Binance(Venue):
             for frame in frames:
                 self._words[scan.FRAMES] += 1
                 self._hand_over(frame, received_ns, ring)
+                self._judge(self._clock_ns, ring)
             return
         words, lengths = self._words, self._lengths
         if count == 1:
@@ -181,14 +186,39 @@ class Binance(Venue):
             )
             ring.written = words[scan.SEQUENCE]
             done = words[scan.DONE]
+            if code == JUDGE:
+                self._judge(words[scan.RECEIVED], ring)
             if done == count:
                 return
+            if code == JUDGE:
+                continue
             if code == HANDED_OVER:
                 self._hand_over(frames[done], received_ns, ring)
+                self._judge(self._clock_ns, ring)
             else:
                 instrument, after, last, stamped_ns = self._message.tolist()
                 self._books[instrument].offer(after, last, code - scan.DEPTH, stamped_ns, ring)
+                self._judge(stamped_ns, ring)
             words[scan.DONE], words[scan.AT] = done + 1, words[scan.AT] + len(frames[done])
+
+    def _judge(self, clock_ns: int, ring: Ring) -> None:
+        """Frames of other symbols excuse nobody: a LIVE book that hears nothing for long is asked for anew."""
+        words = self._words
+        if clock_ns < words[scan.JUDGE_AT]:
+            return
+        words[scan.JUDGE_AT] = clock_ns + JUDGE_EVERY_NS
+        if not self._has_depth:
+            return
+        heard = self._places[:, HEARD]
+        heard[heard == 0] = clock_ns  # the market's clock is known from now on
+        silent = np.flatnonzero(clock_ns - heard > DEPTH_SILENCE_S * NS_PER_S)
+        for instrument in silent.tolist():
+            book = self._books[instrument]
+            if book.state == BookState.LIVE and ring.free >= ROWS_OF_A_SILENCE:
+                book.fall_silent(clock_ns, ring)
+                streams = [each for each in self._streams([self.instruments[instrument]]) if f"@{DEPTH_BASE}" in each]
+                methods = ("UNSUBSCRIBE", "SUBSCRIBE")
+                self._messages += [messages.request_of(method, streams, RESUBSCRIPTION_ID) for method in methods]
 
     def requests(self) -> list[SnapshotRequest]:
         wanted = [book for book in self._books if book.is_wanted and not book.is_asked]

@@ -200,6 +200,11 @@ _kline_of, _mark_of, _force_order_of = decoder(KlineData), decoder(MarkData), de
 _rate_of = decoder(float)
 
 
+def request_of(method: str, streams: list[str], identity: int) -> bytes:
+    """`SUBSCRIBE` or `UNSUBSCRIBE`, as a message."""
+    return msgspec.json.encode({"method": method, "params": streams, "id": identity})
+
+
 def trade_of(text: bytes | msgspec.Raw) -> TradeData:
     trade = _trade_of(text)
     if trade.X == OF_THE_MARKET:

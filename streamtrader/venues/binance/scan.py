@@ -21,7 +21,7 @@ import numpy as np
 from streamtrader.events import ASK, BID, EVENT, MORE, Kind
 from streamtrader.units import ABSURD
 from streamtrader.venues.binance.listed import QUOTE_MARK, find_slot, symbol, table_of
-from streamtrader.venues.books import EXPECTED, NEWEST
+from streamtrader.venues.books import EXPECTED, HEARD, NEWEST, PLACE_WORDS
 from streamtrader.venues.tokens import (
     STAMP_BYTES,
     above_zero,
@@ -34,11 +34,12 @@ from streamtrader.venues.tokens import (
 )
 
 HANDED_OVER, COMMITTED, DEPTH = 0, 1, 2  # what `scan` answers; a depth message of n rows answers DEPTH + n
+JUDGE = -1  # what `scan_read` answers when it is time to look for books that fell silent
 
 # What `scan` leaves in the header: of a depth message, then its running counts. What `scan_read` keeps there: how far
-# it is, in frames, in bytes and in rows, and where the room in the ring ends.
-INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES, LEVELS, DONE, AT, SEQUENCE, END = range(12)
-HEADER_WORDS = 12
+# it is, in frames, in bytes and in rows, where the room in the ring ends, and when to look for silent books.
+INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES, LEVELS, DONE, AT, SEQUENCE, END, JUDGE_AT = range(13)
+HEADER_WORDS = 13
 
 ROW_BYTES_MIN = 5  # [1,1] is the shortest level that the slow path takes
 
@@ -72,25 +73,32 @@ def scan_read(
     """Scan the frames of one read, which lie in `text` end to end, until one needs more than this knows.
 
     Trades and quotes are committed, and depth that follows the last update of its book, which `places` tells. It
-    answers what `scan` said of the frame that it stands at, COMMITTED when it took all `count`.
+    answers what `scan` said of the frame that it stands at, COMMITTED when it took all `count`; JUDGE, behind the
+    first frame whose clock has reached `JUDGE_AT`: silence is judged between the same two frames however they came.
     """
+    mask = len(events) - 1
     done, at, sequence, code = header[DONE], header[AT], header[SEQUENCE], COMMITTED
     while done < count and code == COMMITTED:
         length = lengths[done]
         frame = text[at : at + length]
         code = scan(frame, length, events, sequence, header[END] - sequence, received_ns, table, header)
+        clock_ns = header[RECEIVED]
         if code == COMMITTED:
+            clock_ns = events[sequence & mask]["received_ns"]
             sequence += 1
         elif code >= DEPTH:
             place = places[header[INSTRUMENT]]
             if place[EXPECTED] == header[AFTER]:
-                place[NEWEST], place[EXPECTED] = header[LAST], header[LAST]
+                place[NEWEST], place[EXPECTED], place[HEARD] = header[LAST], header[LAST], clock_ns
                 sequence += code - DEPTH
                 header[LEVELS] += code - DEPTH
                 code = COMMITTED
         if code == COMMITTED:
             at += length
             done += 1
+            if clock_ns >= header[JUDGE_AT]:
+                header[RECEIVED] = clock_ns
+                code = JUDGE
     header[DONE], header[AT], header[SEQUENCE] = done, at, sequence
     return code
 
@@ -297,6 +305,6 @@ def compiled_scanner(*, cache: bool = False) -> Scanner:
     for step in (after, decimal, above_zero):  # a sixth faster for depth, no slower to compile
         inlined(step)
     text = np.frombuffer(b'{"stream":"", no frame at all}', np.uint8)
-    lengths, places = np.array([len(text)]), np.zeros((1, 2), np.int64)
+    lengths, places = np.array([len(text)]), np.zeros((1, PLACE_WORDS), np.int64)
     header = np.zeros(HEADER_WORDS, np.int64)
     return entry_point(scan_read, text, lengths, 1, np.zeros(2, EVENT), 1, table_of(()), places, header, cache=cache)
