@@ -132,7 +132,8 @@ def wanted_symbols(settings: Settings) -> tuple[str, ...]:
     if settings.is_chosen("exchange.symbols") and not settings.is_chosen("strategies"):
         return settings.exchange.symbols
     named = [symbol for strategy in settings.strategies for symbol in strategy.instruments]
-    return tuple(dict.fromkeys(named)) or settings.exchange.symbols
+    once = {"".join(filter(str.isalnum, symbol)): symbol for symbol in reversed(named)}  # BTC/USDT is BTCUSDT
+    return tuple(symbol for symbol in dict.fromkeys(named) if symbol in once.values()) or settings.exchange.symbols
 
 
 def _exchange_of(settings: Settings, after_ns: int | None) -> AbstractAsyncContextManager[ExchangeProcess]:

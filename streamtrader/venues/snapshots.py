@@ -53,7 +53,7 @@ class SnapshotFetcher:
 
     async def run(self, session: aiohttp.ClientSession, rest_url: str) -> None:
         """Fetch what is wanted until cancelled."""
-        at_once = asyncio.Semaphore(AT_ONCE)
+        at_once = asyncio.Semaphore(1 if self._venue.is_stamped else AT_ONCE)  # a stamped market is repeatable
         async with asyncio.TaskGroup() as fetches:
             while True:
                 for request in self._venue.requests():

@@ -164,7 +164,7 @@ def recorded_until_full(out: Path, *more: object, limit_bytes: int = 0) -> subpr
 
 def test_a_limit_on_the_size_of_files_ends_a_recording_in_order(tmp_path):
     """A tape alone: it is whole, and so are the frames beside it."""
-    outcome = recorded_until_full(tmp_path / "x.tape", limit_bytes=1 << 20)
+    outcome = recorded_until_full(tmp_path / "x.tape", limit_bytes=8 << 20)
 
     assert outcome.returncode == 6, outcome.stderr
     assert "DiskFull" in outcome.stderr and "ulimit" in outcome.stderr and "x.tape" in outcome.stderr

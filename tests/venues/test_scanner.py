@@ -168,6 +168,7 @@ def test_a_table_finds_every_symbol_and_no_other():
     venue = Binance([frames.instrument(symbol) for symbol in symbols], scanner=None, channels=("trade",))
     table, events = scan.table_of(symbols), np.zeros(2, EVENT)
     header, places = np.zeros(scan.HEADER_WORDS, np.int64), np.zeros((len(symbols), PLACE_WORDS), np.int64)
+    header[scan.JUDGE_AT] = 2**62
 
     for index, symbol in enumerate(symbols):
         frame = frames.spot_trade().replace(b"btcusdt", symbol.lower().encode()).replace(b"BTCUSDT", symbol.encode())
