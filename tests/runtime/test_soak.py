@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -18,4 +19,4 @@ def test_memory_does_not_grow_with_the_events_of_a_repeated_capture(shared_data)
     done = subprocess.run([*command, "--growth-mib", "100"], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert '"events": 4' in done.stdout
+    assert json.loads(done.stdout)["events"] > 200_000  # what comes before a snapshot is not played
