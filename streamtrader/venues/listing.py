@@ -30,6 +30,23 @@ class Sighting(NamedTuple):
     kind: str = ""  # "spot", "perpetual" where the frame itself tells it
 
 
+class Terms(NamedTuple):
+    """How a session wants its adapter."""
+
+    endpoints: Sequence[Endpoints]
+    channels: tuple[str, ...]  # none: the venue's usual ones
+    is_stamped: bool
+    scanner: Scanner | None  # for whom has one
+
+
+class Recorded(NamedTuple):
+    """What is known of a capture beforehand."""
+
+    channels: tuple[str, ...]  # none: anything may be in it
+    has_books: bool
+    scanner: Scanner | None
+
+
 class Listing(abc.ABC):
     """One venue. `kind` is that of instruments ("spot", "perpetual"): a venue may have other addresses for each."""
 
@@ -74,7 +91,6 @@ class Listing(abc.ABC):
         found = [channel for name in names for channel in spoken[name]]
         return tuple(dict.fromkeys((*self.always, *found)))
 
-    @abc.abstractmethod
     def make(
         self,
         instruments: Sequence[Instrument],
@@ -86,8 +102,9 @@ class Listing(abc.ABC):
         channels: Sequence[str] = (),
     ) -> Venue:
         """An adapter for a live session with these channels of the venue, or with its usual ones."""
+        terms = Terms(endpoints or self.endpoints_of(kind, channels), tuple(channels), is_stamped, scanner)
+        return self.for_session(instruments, kind, terms)
 
-    @abc.abstractmethod
     def make_for_capture(
         self,
         instruments: Sequence[Instrument],
@@ -101,6 +118,15 @@ class Listing(abc.ABC):
 
         `channels` are those that a recording of ours lists: then the adapter is the one that the session had.
         """
+        return self.for_capture(instruments, kind, Recorded(tuple(channels), has_books, scanner))
+
+    @abc.abstractmethod
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
+        """What `make` gives."""
+
+    @abc.abstractmethod
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
+        """What `make_for_capture` gives."""
 
     @abc.abstractmethod
     def instruments_path(self, kind: str, symbols: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from streamtrader.venues.alpaca.adapter import Alpaca
 from streamtrader.venues.alpaca.login import KEY_NAME, SECRET_NAME
 from streamtrader.venues.alpaca.messages import BINARY_HEAD
 from streamtrader.venues.credentials import Credentials, Secret, credentials_of
-from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.venue import Endpoints, Venue
 
 ANYBODY = Credentials(Secret("anybody"), Secret("anybody"))  # a stamped market is ours, and asks who, not whether
@@ -59,35 +59,17 @@ class AlpacaListing(Listing):
             "trade": (markets.TRADES,), "quote": (markets.QUOTES,), "book": (markets.BOOKS,), "candle": (markets.BARS,),
         }  # fmt: skip
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
-        credentials = ANYBODY if is_stamped else self.credentials()
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
+        credentials = ANYBODY if terms.is_stamped else self.credentials()
         return Alpaca(
-            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
-            credentials=credentials, is_stamped=is_stamped,
+            instruments, channels=terms.channels or markets.CHANNELS, endpoints=terms.endpoints,
+            credentials=credentials, is_stamped=terms.is_stamped,
         )  # fmt: skip
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
-        if not channels:
-            unheard = () if has_books else (markets.BOOKS, markets.QUOTES)
-            channels = [channel for channel in markets.ALL_CHANNELS if channel not in unheard]
-        return Alpaca(instruments, channels=channels)
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
+        unheard = () if recorded.has_books else (markets.BOOKS, markets.QUOTES)
+        every = [channel for channel in markets.ALL_CHANNELS if channel not in unheard]
+        return Alpaca(instruments, channels=recorded.channels or every)
 
     def instruments_path(self, kind: str, symbols: Sequence[str]) -> str:
         return markets.instruments_path(symbols)

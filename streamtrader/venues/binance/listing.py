@@ -28,7 +28,7 @@ from streamtrader.venues.binance.markets import (
     base_of,
     instruments_of,
 )
-from streamtrader.venues.listing import Listing, Scanner, Sighting
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms
 from streamtrader.venues.venue import Endpoints, Venue
 
 QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "TRY", "BRL", "JPY", "BTC", "ETH", "BNB")
@@ -102,37 +102,21 @@ class BinanceListing(Listing):
         spot = {"trade": (TRADE,), "quote": (TICKER,), "book": (DEPTH,), "candle": (f"{KLINE}{INTERVALS.get(candle_s)}",)}
         return spot if kind == SPOT.kind else spot | {"mark": (f"{MARK}@1s",), "liquidation": (LIQUIDATION,)}
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
         """The channels of one address: USD-M has two (`Market.channels_by_route`)."""
         return Binance(
-            instruments, self.market(kind), scanner=scanner, channels=channels or CHANNELS, endpoints=endpoints,
-            is_stamped=is_stamped,
+            instruments, self.market(kind), scanner=terms.scanner, channels=terms.channels or CHANNELS,
+            endpoints=terms.endpoints, is_stamped=terms.is_stamped,
         )  # fmt: skip
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
         """It reads all that is known whatever the channels, but for books: whole depth, else partial depth."""
-        channels = channels or tuple(name for name in CHANNELS if has_books or not name.startswith("depth"))
+        usual = tuple(name for name in CHANNELS if recorded.has_books or not name.startswith("depth"))
+        channels = recorded.channels or usual
         market = self.market(kind)
         limits = replace(market.limits, streams=len(instruments) * len(channels))  # who recorded it kept them
         return Binance(
-            instruments, market, scanner=scanner, channels=channels, endpoints=market.endpoints, limits=limits
+            instruments, market, scanner=recorded.scanner, channels=channels, endpoints=market.endpoints, limits=limits
         )  # fmt: skip
 
     def fees_bps(self, kind: str) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from streamtrader.instruments import Instrument
 from streamtrader.venues.bybit import markets
 from streamtrader.venues.bybit.adapter import Bybit
-from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.venue import Endpoints, Venue
 
 
@@ -31,33 +31,15 @@ class BybitListing(Listing):
         }  # fmt: skip
         return spot if kind == "spot" else spot | {"mark": (markets.TICKER,), "liquidation": (markets.LIQUIDATION,)}
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
-        channels = channels or (markets.SPOT_CHANNELS if kind == "spot" else markets.LINEAR_CHANNELS)
-        endpoints = endpoints or markets.ENDPOINTS
-        return Bybit(instruments, kind, channels=channels, endpoints=endpoints, is_stamped=is_stamped)
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
+        channels = terms.channels or (markets.SPOT_CHANNELS if kind == "spot" else markets.LINEAR_CHANNELS)
+        return Bybit(instruments, kind, channels=channels, endpoints=terms.endpoints, is_stamped=terms.is_stamped)
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
         """A recording of ours has books of the session's depth; of others the depth is learnt."""
-        if channels:
-            return Bybit(instruments, kind, channels=channels)
-        every = markets.ALL_CHANNELS if has_books else markets.ALL_CHANNELS[1:]
+        if recorded.channels:
+            return Bybit(instruments, kind, channels=recorded.channels)
+        every = markets.ALL_CHANNELS if recorded.has_books else markets.ALL_CHANNELS[1:]
         silence_s = {markets.BOOK: markets.SILENCE_S[markets.BOOK]}  # what was not subscribed to may be silent
         return Bybit(instruments, kind, channels=every, silence_s=silence_s, depth=markets.AS_TOLD)
 

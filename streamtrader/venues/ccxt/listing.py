@@ -11,7 +11,7 @@ from streamtrader.errors import ConfigError
 from streamtrader.instruments import Instrument
 from streamtrader.venues.ccxt.adapter import LIMITS, Ccxt
 from streamtrader.venues.ccxt.messages import ALL_CHANNELS, BOOK, CANDLE, QUOTE, TRADE
-from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.venue import Endpoints, Venue
 
 
@@ -36,28 +36,11 @@ class CcxtListing(Listing):
     def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
         return {"trade": (TRADE,), "quote": (QUOTE,), "book": (BOOK,)}
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
-        return Ccxt(instruments, name=self.name, endpoints=endpoints)
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
+        return Ccxt(instruments, name=self.name, endpoints=terms.endpoints)
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
-        channels = channels or (ALL_CHANNELS if has_books else (TRADE, QUOTE, CANDLE))
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
+        channels = recorded.channels or (ALL_CHANNELS if recorded.has_books else (TRADE, QUOTE, CANDLE))
         return Ccxt(instruments, name=self.name, channels=channels)
 
     def instruments_path(self, kind: str, symbols: Sequence[str]) -> str:

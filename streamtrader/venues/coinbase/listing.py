@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from streamtrader.instruments import Instrument
 from streamtrader.venues.coinbase import markets
 from streamtrader.venues.coinbase.adapter import Coinbase, check_books
-from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.venue import Endpoints, Venue
 
 
@@ -32,33 +32,16 @@ class CoinbaseListing(Listing):
             "trade": (markets.TRADE,), "quote": (markets.TICKER,), "book": (markets.BOOK,), "candle": (markets.CANDLE,),
         }  # fmt: skip
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
         check_books([instrument.symbol for instrument in instruments])
         return Coinbase(
-            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
-            is_stamped=is_stamped,
+            instruments, channels=terms.channels or markets.CHANNELS, endpoints=terms.endpoints,
+            is_stamped=terms.is_stamped,
         )  # fmt: skip
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
-        told = [channel for channel in markets.ALL_CHANNELS if has_books or channel != markets.BOOK]
-        return Coinbase(instruments, channels=channels or told)
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
+        told = [channel for channel in markets.ALL_CHANNELS if recorded.has_books or channel != markets.BOOK]
+        return Coinbase(instruments, channels=recorded.channels or told)
 
     def fees_bps(self, kind: str) -> tuple[float, float]:
         return markets.FEES_BPS.get(kind, markets.OTHER_FEES_BPS)

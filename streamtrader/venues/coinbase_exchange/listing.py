@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from streamtrader.instruments import Instrument
 from streamtrader.venues.coinbase_exchange import markets
 from streamtrader.venues.coinbase_exchange.adapter import CoinbaseExchange
-from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.venue import Endpoints, Venue
 
 
@@ -31,32 +31,15 @@ class CoinbaseExchangeListing(Listing):
     def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
         return {"trade": (markets.MATCHES,), "quote": (markets.TICKER,), "book": (markets.BOOK_BATCH,)}
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
         return CoinbaseExchange(
-            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
-            is_stamped=is_stamped,
+            instruments, channels=terms.channels or markets.CHANNELS, endpoints=terms.endpoints,
+            is_stamped=terms.is_stamped,
         )  # fmt: skip
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
-        told = (*((markets.BOOK_BATCH,) if has_books else ()), *markets.OTHER_CHANNELS)
-        return CoinbaseExchange(instruments, channels=channels or told)
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
+        told = (*((markets.BOOK_BATCH,) if recorded.has_books else ()), *markets.OTHER_CHANNELS)
+        return CoinbaseExchange(instruments, channels=recorded.channels or told)
 
     def fees_bps(self, kind: str) -> tuple[float, float]:
         return markets.MAKER_FEE_BPS, markets.TAKER_FEE_BPS

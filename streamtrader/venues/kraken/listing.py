@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from streamtrader.instruments import Instrument
 from streamtrader.venues.kraken import markets
 from streamtrader.venues.kraken.adapter import Kraken
-from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.venue import Endpoints, Venue
 
 ALL_CHANNELS = (markets.BOOK, markets.TRADE, markets.TICKER, markets.CANDLE, markets.INSTRUMENT)
@@ -33,31 +33,14 @@ class KrakenListing(Listing):
             "trade": (markets.TRADE,), "quote": (markets.TICKER,), "book": (markets.BOOK,), "candle": (markets.CANDLE,),
         }  # fmt: skip
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
         return Kraken(
-            instruments, channels=channels or markets.CHANNELS, endpoints=endpoints or markets.ENDPOINTS,
-            is_stamped=is_stamped,
+            instruments, channels=terms.channels or markets.CHANNELS, endpoints=terms.endpoints,
+            is_stamped=terms.is_stamped,
         )  # fmt: skip
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
-        channels = channels or (ALL_CHANNELS if has_books else ALL_CHANNELS[1:])
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
+        channels = recorded.channels or (ALL_CHANNELS if recorded.has_books else ALL_CHANNELS[1:])
         return Kraken(instruments, channels=channels, depth=markets.AS_TOLD)
 
     def fees_bps(self, kind: str) -> tuple[float, float]:

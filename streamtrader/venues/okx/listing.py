@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from streamtrader.instruments import Instrument
-from streamtrader.venues.listing import Listing, Scanner, Sighting, texts_of
+from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.okx import markets
 from streamtrader.venues.okx.adapter import Okx
 from streamtrader.venues.venue import Endpoints, Venue
@@ -32,31 +32,14 @@ class OkxListing(Listing):
         derivative = {"mark": (markets.MARK, markets.FUNDING), "liquidation": (markets.LIQUIDATION,)}
         return spot if kind == "spot" else spot | derivative
 
-    def make(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        endpoints: Sequence[Endpoints] = (),
-        is_stamped: bool = False,
-        scanner: Scanner | None = None,
-        channels: Sequence[str] = (),
-    ) -> Venue:
-        channels = channels or (markets.SPOT_CHANNELS if kind == "spot" else markets.SWAP_CHANNELS)
-        return Okx(instruments, channels=channels, endpoints=endpoints or markets.ENDPOINTS, is_stamped=is_stamped)
+    def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
+        channels = terms.channels or (markets.SPOT_CHANNELS if kind == "spot" else markets.SWAP_CHANNELS)
+        return Okx(instruments, channels=channels, endpoints=terms.endpoints, is_stamped=terms.is_stamped)
 
-    def make_for_capture(
-        self,
-        instruments: Sequence[Instrument],
-        kind: str,
-        *,
-        has_books: bool = True,
-        channels: Sequence[str] = (),
-        scanner: Scanner | None = None,
-    ) -> Venue:
-        if channels:
-            return Okx(instruments, channels=channels)
-        every = markets.ALL_CHANNELS if has_books else markets.ALL_CHANNELS[1:]
+    def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
+        if recorded.channels:
+            return Okx(instruments, channels=recorded.channels)
+        every = markets.ALL_CHANNELS if recorded.has_books else markets.ALL_CHANNELS[1:]
         silence_s = {markets.BOOK: markets.SILENCE_S[markets.BOOK]}  # what was not subscribed to may be silent
         return Okx(instruments, channels=every, silence_s=silence_s)
 
