@@ -61,6 +61,15 @@ def check_levels(levels: Iterable[tuple[float, float]]) -> None:
             raise BadMessage(f"{price}, {size} is no level of a book")
 
 
+def check_candle(open_: float, high: float, low: float, close: float, volume: float) -> None:
+    """A candle holds its own prices; its volume is a sum, so that many sizes fit it."""
+    check_above_zero(open_, high, low, close)
+    if not 0.0 <= volume <= ABSURD * ABSURD:
+        raise BadMessage(f"{volume} is no volume")
+    if high < max(open_, close) or low > min(open_, close):
+        raise BadMessage("a candle that leaves its own range")
+
+
 def check_identity(*values: int) -> None:
     """Trade ids and update ids."""
     for value in values:

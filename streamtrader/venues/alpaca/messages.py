@@ -31,8 +31,8 @@ from msgspec.msgpack import Ext
 
 from streamtrader.errors import BadMessage
 from streamtrader.events import BUY, SELL
-from streamtrader.units import ABSURD, NS_PER_S
-from streamtrader.venues.values import NS_MOST, check_above_zero, nanoseconds_of
+from streamtrader.units import NS_PER_S
+from streamtrader.venues.values import NS_MOST, nanoseconds_of
 
 Clock = str | Ext
 BOOK = "o"
@@ -216,14 +216,6 @@ def check_id(*values: int) -> None:
     for value in values:
         if not 0 <= value < ID_MOST:
             raise BadMessage("an id outside of its range")
-
-
-def check_bar(bar: AnyBar) -> None:
-    check_above_zero(bar.o, bar.h, bar.l, bar.c)
-    if not 0.0 <= bar.v <= ABSURD * ABSURD:
-        raise BadMessage(f"{bar.v} is no volume")
-    if bar.h < max(bar.o, bar.c) or bar.l > min(bar.o, bar.c):
-        raise BadMessage("a bar that leaves its own range")
 
 
 def exchange_code(text: str) -> float:

@@ -26,7 +26,7 @@ from streamtrader.venues.alpaca import markets, messages
 from streamtrader.venues.alpaca.conditions import TOLD_ONLY, VOLUME_ONLY, effect_of
 from streamtrader.venues.alpaca.messages import SIDES, exchange_code, nanoseconds_at
 from streamtrader.venues.streamed_venue import StreamedVenue
-from streamtrader.venues.values import check_above_zero, check_levels, check_not_negative
+from streamtrader.venues.values import check_above_zero, check_candle, check_levels, check_not_negative
 
 Reader = Callable[[Any, int, Ring], None]
 Levels = list[tuple[float, float]]
@@ -123,7 +123,7 @@ class MarketReader:
 
     def _read_bar(self, bar: messages.AnyBar, received_ns: int, ring: Ring) -> None:
         instrument = self._venue.instrument_of(bar.S)
-        messages.check_bar(bar)
+        check_candle(bar.o, bar.h, bar.l, bar.c, bar.v)
         start_ns = nanoseconds_at(bar.t)
         last_ns = self._last_minutes[instrument]
         if isinstance(bar, messages.DailyBar):

@@ -30,9 +30,9 @@ from typing import NamedTuple
 import msgspec
 
 from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD
 from streamtrader.venues.values import (
     check_above_zero,
+    check_candle,
     check_identity,
     check_levels,
     check_milliseconds,
@@ -273,11 +273,7 @@ def kline_of(text: bytes | msgspec.Raw) -> KlineData:
     if not candle.x:
         return kline
     check_milliseconds(candle.t, candle.T)
-    check_above_zero(candle.o, candle.h, candle.l, candle.c)
-    if not 0.0 <= candle.v <= ABSURD * ABSURD:
-        raise BadMessage(f"{candle.v} is no volume")
-    if candle.h < max(candle.o, candle.c) or candle.l > min(candle.o, candle.c):
-        raise BadMessage("a candle that leaves its own range")
+    check_candle(candle.o, candle.h, candle.l, candle.c, candle.v)
     if candle.t >= candle.T:
         raise BadMessage("a candle that ends before it begins")
     return kline

@@ -20,7 +20,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage
 from streamtrader.units import ABSURD
-from streamtrader.venues.values import check_above_zero, check_identity, check_milliseconds, decoder
+from streamtrader.venues.values import check_above_zero, check_candle, check_identity, check_milliseconds, decoder
 
 SIDES = {"Buy": 0, "Sell": 1}
 OPPOSITE = {"Buy": 1, "Sell": 0}
@@ -135,11 +135,7 @@ def candles_of(frame: bytes) -> list[Candle]:
     candles = _candles_of(frame).data
     for candle in candles:
         check_milliseconds(candle.start)
-        check_above_zero(candle.open, candle.high, candle.low, candle.close)
-        if not 0.0 <= candle.volume <= ABSURD * ABSURD:
-            raise BadMessage(f"{candle.volume} is no volume")
-        if candle.high < max(candle.open, candle.close) or candle.low > min(candle.open, candle.close):
-            raise BadMessage("a candle that leaves its own range")
+        check_candle(candle.open, candle.high, candle.low, candle.close, candle.volume)
     return candles
 
 

@@ -230,7 +230,7 @@ class Coinbase(CoinbaseFeed):
         for _, candle, _ in found:
             if not candle.start:
                 raise UnknownMessage("a candle without its values")
-            messages.check_candle(candle)
+            messages.check_dated_candle(candle)
         unheard = {instrument for instrument, _, _ in found if self._candles[instrument] is None}
         for instrument, candle, is_snapshot in sorted(found, key=lambda each: each[1].start):
             open_one = self._candles[instrument]

@@ -21,7 +21,7 @@ import msgspec
 from streamtrader.errors import BadMessage
 from streamtrader.units import ABSURD, NS_PER_S
 from streamtrader.venues.coinbase.feed import Product
-from streamtrader.venues.values import IDENTITY_MOST, NS_MOST, check_above_zero, decoder
+from streamtrader.venues.values import IDENTITY_MOST, NS_MOST, check_above_zero, check_candle, decoder
 
 SIDES = {"BUY": 1, "SELL": 0}  # of the maker -> the aggressor's
 ID_DIGITS = 18  # fewer digits than an int64 has
@@ -188,12 +188,8 @@ def best_of(ticker: Ticker, contract_size: float) -> tuple[float, float, float, 
     return best
 
 
-def check_candle(candle: Candle) -> None:
-    check_above_zero(candle.open, candle.high, candle.low, candle.close)
-    if not 0.0 <= candle.volume <= ABSURD * ABSURD:
-        raise BadMessage(f"{candle.volume} is no volume")
-    if candle.high < max(candle.open, candle.close) or candle.low > min(candle.open, candle.close):
-        raise BadMessage("a candle that leaves its own range")
+def check_dated_candle(candle: Candle) -> None:
+    check_candle(candle.open, candle.high, candle.low, candle.close, candle.volume)
     if not 0 < candle.start <= NS_MOST // NS_PER_S:
         raise BadMessage("a clock outside of its range")
 

@@ -16,7 +16,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage
 from streamtrader.units import ABSURD
-from streamtrader.venues.values import check_above_zero, check_identity, decoder, nanoseconds_of
+from streamtrader.venues.values import check_above_zero, check_candle, check_identity, decoder, nanoseconds_of
 
 EMPTY = msgspec.Raw()
 SIDES = {"buy": 0, "sell": 1}
@@ -140,12 +140,7 @@ def tickers_of(frame: bytes) -> list[Ticker]:
 def candles_of(text: msgspec.Raw) -> list[Candle]:
     candles = _candles_of(text)
     for candle in candles:
-        check_above_zero(candle.open, candle.high, candle.low, candle.close)
-        if not 0.0 <= candle.volume <= ABSURD * ABSURD:
-            raise BadMessage(f"{candle.volume} is no volume")
-        highest, lowest = max(candle.open, candle.close), min(candle.open, candle.close)
-        if candle.high < highest or candle.low > lowest:
-            raise BadMessage("a candle that leaves its own range")
+        check_candle(candle.open, candle.high, candle.low, candle.close, candle.volume)
         nanoseconds_of(candle.interval_begin)
     return candles
 

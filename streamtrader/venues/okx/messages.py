@@ -20,6 +20,7 @@ from streamtrader.errors import BadMessage
 from streamtrader.units import ABSURD
 from streamtrader.venues.values import (
     check_above_zero,
+    check_candle,
     check_identity,
     check_levels,
     check_milliseconds,
@@ -190,11 +191,7 @@ def candles_of(frame: bytes) -> Message[Candle]:
     message = _candles_of(frame)
     for candle in message.data:
         check_milliseconds(candle.start)
-        check_above_zero(candle.open, candle.high, candle.low, candle.close)
-        if not 0.0 <= candle.volume <= ABSURD * ABSURD:
-            raise BadMessage(f"{candle.volume} is no volume")
-        if candle.high < max(candle.open, candle.close) or candle.low > min(candle.open, candle.close):
-            raise BadMessage("a candle that leaves its own range")
+        check_candle(candle.open, candle.high, candle.low, candle.close, candle.volume)
     return message
 
 
