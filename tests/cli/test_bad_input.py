@@ -171,7 +171,11 @@ def test_a_capture_that_breaks_off_is_traded_up_to_there(short, here):
     assert parity(here / outcome.run)["difference_count"] == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"hello\n" * 99, gzip.compress(b"hello\n"), bytes(range(256)) * 9])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello\n" * 99, gzip.compress(b"hello\n"), bytes(range(256)) * 9],
+    ids=["empty", "text", "packed text", "any bytes"],
+)
 def test_a_file_that_is_no_market_is_refused_and_leaves_nothing(here, content):
     (here / "file.gz").write_bytes(content)
 

@@ -154,6 +154,8 @@ def test_a_gzip_that_breaks_off_is_imported_up_to_there_and_told(tmp_path):
     "content",
     [b"", b"\n\n", b"hello\n" * 100, gzip.compress(b"hello\n" * 100), gzip.compress(b"")[:8], bytes(range(256)) * 50,
      b"1723161253937085768 {}\n" * 50, b"1723161253937085768 {\"a\":1}\n"],
+    # A gzip file bears the second it was made in: as a test's name it would be another one in each worker.
+    ids=["empty", "blank", "text", "packed text", "torn gzip", "any bytes", "no fields", "no stream"],
 )  # fmt: skip
 def test_a_file_that_is_no_capture_is_refused_and_leaves_nothing(tmp_path, content):
     path = tmp_path / "capture"
