@@ -27,14 +27,28 @@ class OutboxKind(enum.IntEnum):
     REJECTED = 7
     HALTED = 8  # a rule pulled the kill switch of the seat
     FAILED = 9  # the strategy of the seat raised and was stopped
+    CHARGED = 10  # money moved without a fill
+    AMENDED = 11
+    ARMED = 12  # held back until its trigger is reached
+    TRIGGERED = 13
 
 
-TAKER = 1  # code of a FILLED row
+class Charge(enum.IntEnum):
+    """What a CHARGED row is for; its `fee` is paid when positive, received when negative."""
+
+    FUNDING = 1  # of a perpetual position
+    INTEREST = 2  # on borrowed quote currency
+    BORROW = 3  # on borrowed base currency: a short position
+    OPENING = 4  # once, for a position that was opened on margin
+    LIQUIDATION = 5  # the venue's fee for closing a position by force
+
+
+TAKER, FEE_IN_ASSET, FORCED = 1, 2, 4  # bits of a FILLED row's code; the fee is in units of the fee asset; a liquidation
 IMMEDIATE, POST_ONLY = 1, 2  # bits of an INTENT row's code
 
 
 class OutboxRow(Record):
-    """`ticks` is the limit, or the price of a fill; `code` a refusal, liquidity or order bits, by kind."""
+    """`ticks` is the limit, or the price of a fill or charge; `code` a refusal, liquidity or order bits, or a charge."""
 
     def __init__(self) -> None:
         self.sequence = 0
