@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 from streamtrader.events import ASK, BID, BUY, SELL, BookState
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.market import NO_STATE, Market
 from streamtrader.kernel.orders import Order, OrderState, Refusal
 from streamtrader.kernel.record import int64
@@ -25,6 +26,7 @@ TOO_MANY_ORDERS = int(Refusal.TOO_MANY_ORDERS)
 class Broker(NamedTuple):
     seat: Seat
     market: Market
+    account: Account
 
     # --- what there is ---
 

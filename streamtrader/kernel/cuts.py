@@ -14,8 +14,8 @@ from streamtrader.kernel.compiler import compiled_as
 from streamtrader.kernel.turn import settle as settle_whole
 
 
-def settle_part(seat: Any, market: Any, outbox: Any, call: Any) -> int:
-    settle_whole(seat, market, outbox, call)
+def settle_part(seat: Any, market: Any, account: Any, outbox: Any, call: Any) -> int:
+    settle_whole(seat, market, account, outbox, call)
     return 0
 
 
@@ -33,8 +33,8 @@ def note_due(seat: Any, market: Any) -> None:
     market.due_ns = min(market.due_ns, seat.due_ns)
 
 
-def settle(seat: Any, market: Any, outbox: Any, call: Any) -> None:
-    settle_whole(seat, market, outbox, call)
+def settle(seat: Any, market: Any, account: Any, outbox: Any, call: Any) -> None:
+    settle_whole(seat, market, account, outbox, call)
 
 
 def match(seat: Any, event: Any, market: Any, call: Any) -> None:
@@ -42,9 +42,9 @@ def match(seat: Any, event: Any, market: Any, call: Any) -> None:
 
 
 @compiled_as(settle)
-def _settle(seat: Any, market: Any, outbox: Any, call: Any) -> Any:
-    def by_address(seat, market, outbox, call):  # type: ignore[no-untyped-def]
-        call_at(call.settle_code, (seat, market, outbox, call))
+def _settle(seat: Any, market: Any, account: Any, outbox: Any, call: Any) -> Any:
+    def by_address(seat, market, account, outbox, call):  # type: ignore[no-untyped-def]
+        call_at(call.settle_code, (seat, market, account, outbox, call))
 
     return by_address
 

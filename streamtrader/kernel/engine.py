@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamtrader.events import MORE, Command, Event, Kind, TapeEvent
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.calls import array_from, call_at
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.compiler import compiled_as, inlined
@@ -44,6 +45,7 @@ class Clock(Record):
     """Where the loop stands."""
 
     def __init__(self) -> None:
+        self.account_count = 0
         self.market_count = 0
         self.seat_count = 0
         self.now_ns = 0
@@ -60,9 +62,10 @@ class Clock(Record):
 
 
 class State(NamedTuple):
-    """All that decides: one clock, the markets, and the seats in the order of their instruments."""
+    """All that decides: one clock, the accounts, the markets, and the seats in the order of their instruments."""
 
     clock: Any
+    accounts: Any
     markets: Any
     seats: Any
 
@@ -72,7 +75,7 @@ def advance(state: State, outbox: Any, calls: Any, events: Any, mask: int, start
 
     An event's place is `sequence & mask`; -1 for a flat tape, whose block headers (kind 0) are passed over.
     """
-    clock, markets, seats = state.clock[0], state.markets, state.seats
+    clock = state.clock[0]
     clock.wake_seat = -1
     for sequence in range(start, stop):
         event = events[sequence & mask]
@@ -82,11 +85,11 @@ def advance(state: State, outbox: Any, calls: Any, events: Any, mask: int, start
             if outbox[0].is_half_full():
                 return sequence
             clock.now_ns = max(clock.now_ns, event.received_ns)
-            if clock.now_ns >= clock.due_ns and deliver_all(clock, markets, seats, outbox[0], calls):
+            if clock.now_ns >= clock.due_ns and deliver_all(state, outbox[0], calls):
                 return sequence
         if event.kind >= Kind.TIMER and event.kind != Kind.LINK:
-            play_for_all(clock, markets, seats, outbox[0], calls, event)
-        elif play_event(clock, markets, seats, outbox[0], calls, event):
+            play_for_all(state, outbox[0], calls, event)
+        elif play_event(state, outbox[0], calls, event):
             return sequence
         if event.received_ns < clock.now_ns:
             clock.backward_count += 1
@@ -97,9 +100,10 @@ def advance(state: State, outbox: Any, calls: Any, events: Any, mask: int, start
 
 
 @inlined
-def play_event(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any, event: Event) -> bool:
+def play_event(state: State, outbox: Outbox, calls: Any, event: Event) -> bool:
     """An event of one instrument; True when a Python strategy must be called first."""
-    market = markets[event.instrument]
+    clock, seats = state.clock[0], state.seats
+    market = state.markets[event.instrument]
     first = market.first_seat
     if clock.resume_at == 0:
         market.now_ns = clock.now_ns
@@ -127,60 +131,65 @@ def play_event(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: An
                 clock.resume_at = index + 2  # afterwards: on with the next seat
                 clock.woken[0] = event
                 return True
-            take_turn(seat, market, outbox, calls[index], event)
+            take_turn(seat, market, state.accounts[seat.account], outbox, calls[index], event)
     clock.due_ns = min(clock.due_ns, market.due_ns)
     return False
 
 
-def take_turn(seat: Seat, market: Market, outbox: Outbox, call: Any, event: Event) -> None:
+def take_turn(seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any, event: Event) -> None:
     """A compiled strategy decides, then risk and venue take what it asked for.
 
     One that raises may only reduce from now on: its seat is halted and says so.
     """
-    if call_strategy(call, event, seat, market) != 0:
+    if call_strategy(call, event, seat, market, account) != 0:
         seat.failure_count += 1
         seat.has_target = False
         if seat.halt(STRATEGY_FAILED):
             outbox.put(FAILED, seat.index, market.now_ns, 0, 0, STRATEGY_FAILED, 0, 0, 0, 0.0)
     if seat.has_target or seat.intent_count > 0:
-        settle(seat, market, outbox, call)
+        settle(seat, market, account, outbox, call)
 
 
-def deliver_all(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
-    return deliver(clock, markets, seats, outbox, calls)
+def deliver_all(state: State, outbox: Outbox, calls: Any) -> bool:
+    return deliver(state, outbox, calls)
 
 
 @compiled_as(deliver_all)
-def _deliver_all(clock: Any, markets: Any, seats: Any, outbox: Any, calls: Any) -> Any:
-    def by_address(clock, markets, seats, outbox, calls):  # type: ignore[no-untyped-def]
-        return call_at(calls[0].deliver_code, (clock, markets[0], seats[0], outbox, calls[0])) != 0
+def _deliver_all(state: Any, outbox: Any, calls: Any) -> Any:
+    def by_address(state, outbox, calls):  # type: ignore[no-untyped-def]
+        first = (state.clock[0], state.accounts[0], state.markets[0], state.seats[0], outbox, calls[0])
+        return call_at(calls[0].deliver_code, first) != 0
 
     return by_address
 
 
-def deliver_part(clock: Clock, market: Market, seat: Seat, outbox: Outbox, call: Any) -> int:
+def deliver_part(clock: Clock, account: Account, market: Market, seat: Seat, outbox: Outbox, call: Any) -> int:
     """`deliver` as it is called by address: with the first record of each array."""
-    markets = array_from(market, clock.market_count)
-    seats = array_from(seat, clock.seat_count)
-    calls = array_from(call, clock.seat_count)
-    return 1 if deliver(clock, markets, seats, outbox, calls) else 0
+    state = State(
+        array_from(clock, 1),
+        array_from(account, clock.account_count),
+        array_from(market, clock.market_count),
+        array_from(seat, clock.seat_count),
+    )
+    return 1 if deliver(state, outbox, array_from(call, clock.seat_count)) else 0
 
 
-def deliver(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
+def deliver(state: State, outbox: Outbox, calls: Any) -> bool:
     """All that was due by now; True when a Python strategy must be called first.
 
     What was due before the timer comes before it, so that no strategy sees time run backwards; what was asked for in
     a timer's turn may itself be due by now and must still meet the book as it was before the event in hand.
     """
+    clock, markets = state.clock[0], state.markets
     now_ns = clock.now_ns
     clock.due_ns = now_ns  # until all is delivered, so that an early return comes back here
     if clock.timer_seat != 0 or clock.timer_due_ns <= now_ns:
         told_ns = now_ns - now_ns % clock.timer_ns
-        if clock.timer_seat == 0 and deliver_until(told_ns, clock, markets, seats, outbox, calls):
+        if clock.timer_seat == 0 and deliver_until(told_ns, state, outbox, calls):
             return True
-        if tell_time(clock, markets, seats, outbox, calls):
+        if tell_time(state, outbox, calls):
             return True
-    if deliver_until(now_ns, clock, markets, seats, outbox, calls):
+    if deliver_until(now_ns, state, outbox, calls):
         return True
     if clock.timer_ns > 0 and clock.timer_due_ns == FAR_NS:
         clock.timer_due_ns = now_ns - now_ns % clock.timer_ns + clock.timer_ns
@@ -190,8 +199,9 @@ def deliver(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) 
     return False
 
 
-def deliver_until(until_ns: int, clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
+def deliver_until(until_ns: int, state: State, outbox: Outbox, calls: Any) -> bool:
     """Candles and messages, market by market; True when a Python strategy must be called, or rows be taken, first."""
+    clock, markets, seats = state.clock[0], state.markets, state.seats
     limit = DELIVERIES + 16 * len(seats)
     for instrument in range(len(markets)):
         market = markets[instrument]
@@ -200,9 +210,9 @@ def deliver_until(until_ns: int, clock: Clock, markets: Any, seats: Any, outbox:
                 return True  # after a long silence candles of many instruments come before one event
             due_ns = first_due_ns(market, seats)
             if market.candle_seat != 0 or market.candle.end_ns <= min(until_ns, due_ns - 1):
-                if close_candle(clock, market, seats, outbox, calls, instrument):
+                if close_candle(state, market, outbox, calls, instrument):
                     return True
-            elif deliver_to_seats(until_ns, clock, market, seats, outbox, calls, instrument):
+            elif deliver_to_seats(until_ns, state, market, outbox, calls, instrument):
                 return True
             market.due_ns = min(market.candle.end_ns, first_due_ns(market, seats))
     return False
@@ -216,9 +226,10 @@ def first_due_ns(market: Market, seats: Any) -> int:
 
 
 def deliver_to_seats(
-    until_ns: int, clock: Clock, market: Market, seats: Any, outbox: Outbox, calls: Any, instrument: int
+    until_ns: int, state: State, market: Market, outbox: Outbox, calls: Any, instrument: int
 ) -> bool:
     """Requests meet the book as it was before this event; then come the answers, each with a turn of its own."""
+    clock, seats = state.clock[0], state.seats
     until_ns = min(until_ns, market.candle.end_ns)
     limit = DELIVERIES + 16 * len(seats)
     told = clock.woken[0]
@@ -226,6 +237,7 @@ def deliver_to_seats(
         seat = seats[index]
         if seat.due_ns > until_ns:
             continue
+        account = state.accounts[seat.account]
         market.now_ns = market.event_ns
         while clock.delivery_count < limit:
             seat.venue.arrivals(until_ns, market)
@@ -233,25 +245,24 @@ def deliver_to_seats(
                 break
             clock.delivery_count += 1
             told.instrument = instrument
-            kind = next_report(seat, market, outbox, told)
+            kind = next_report(seat, market, account, outbox, told)
             if calls[index].kinds >> kind & 1:
                 if is_python(calls[index]):
                     clock.wake_seat = index
                     note_due(seat, market)
                     return True
-                take_turn(seat, market, outbox, calls[index], told)
+                take_turn(seat, market, account, outbox, calls[index], told)
         if seat.wants_flat() and seat.target_retry_ns <= until_ns:
             market.now_ns = until_ns
             seat.has_target = True
-            settle(seat, market, outbox, calls[index])
+            settle(seat, market, account, outbox, calls[index])
         note_due(seat, market)
     return False
 
 
-def close_candle(
-    clock: Clock, market: Market, seats: Any, outbox: Outbox, calls: Any, instrument: int
-) -> bool:
+def close_candle(state: State, market: Market, outbox: Outbox, calls: Any, instrument: int) -> bool:
     """Close the interval that has ended and tell the seats; True when a Python strategy must be called first."""
+    clock, seats = state.clock[0], state.seats
     if market.candle_seat == 0:
         market.candle.skip_to(clock.now_ns)
         market.close_candle()
@@ -265,14 +276,16 @@ def close_candle(
                 clock.wake_seat = index
                 clock.woken[0] = market.closed[0]
                 return True
-            take_turn(seats[index], market, outbox, calls[index], market.closed[0])
+            account = state.accounts[seats[index].account]
+            take_turn(seats[index], market, account, outbox, calls[index], market.closed[0])
     market.candle_seat = 0
     market.candle.next_interval()
     return False
 
 
-def tell_time(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any) -> bool:
+def tell_time(state: State, outbox: Outbox, calls: Any) -> bool:
     """A whole `timer_ns` has passed, or several: the seats hear of the last one. True to call a Python strategy."""
+    clock, markets, seats = state.clock[0], state.markets, state.seats
     if clock.timer_seat == 0:
         clock.timer_due_ns = clock.now_ns - clock.now_ns % clock.timer_ns
         clock.timer_seat = 1
@@ -289,14 +302,15 @@ def tell_time(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any
             if is_python(calls[index]):
                 clock.wake_seat = index
                 return True
-            take_turn(seats[index], market, outbox, calls[index], told)
+            take_turn(seats[index], market, state.accounts[seats[index].account], outbox, calls[index], told)
     clock.timer_seat = 0
     clock.timer_due_ns += clock.timer_ns
     return False
 
 
-def play_for_all(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: Any, event: Event) -> None:
+def play_for_all(state: State, outbox: Outbox, calls: Any, event: Event) -> None:
     """A timer only moves the clock; an operator's command concerns every seat."""
+    clock, markets, seats = state.clock[0], state.markets, state.seats
     if event.kind != Kind.COMMAND:
         return
     command = int64(event.command.code)  # type: ignore[attr-defined]
@@ -304,11 +318,11 @@ def play_for_all(clock: Clock, markets: Any, seats: Any, outbox: Outbox, calls: 
         market = markets[seats[index].instrument]
         market.now_ns = clock.now_ns
         market.event_ns = clock.now_ns
-        obey(command, seats[index], market, outbox, calls[index])
+        obey(command, seats[index], market, state.accounts[seats[index].account], outbox, calls[index])
         clock.due_ns = min(clock.due_ns, market.due_ns)
 
 
-def obey(command: int, seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
+def obey(command: int, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> None:
     """The operator's word, for one seat. Cancelling and reducing stay possible in every state."""
     if command == Command.RESUME:
         seat.resume()
@@ -326,7 +340,7 @@ def obey(command: int, seat: Seat, market: Market, outbox: Outbox, call: Any) ->
     seat.is_flattening = True
     seat.target_retry_ns = 0
     seat.has_target = True
-    settle(seat, market, outbox, call)
+    settle(seat, market, account, outbox, call)
 
 
 def finish_turn(state: State, outbox: Any, calls: Any, index: int) -> None:
@@ -335,5 +349,5 @@ def finish_turn(state: State, outbox: Any, calls: Any, index: int) -> None:
     seat = state.seats[index]
     market = state.markets[seat.instrument]
     if seat.has_target or seat.intent_count > 0:
-        settle(seat, market, outbox[0], calls[index])
+        settle(seat, market, state.accounts[seat.account], outbox[0], calls[index])
     clock.due_ns = min(clock.due_ns, market.due_ns)

@@ -31,10 +31,11 @@ class Seat(Record):
 
     def __init__(
         self, venue: Any, index: int = 0, instrument: int = 0, cash: float = 10_000.0,
-        maker_fee_bps: float = 10.0, taker_fee_bps: float = 10.0, day_offset_ns: int = 0,
+        maker_fee_bps: float = 10.0, taker_fee_bps: float = 10.0, day_offset_ns: int = 0, account: int = 0,
     ) -> None:  # fmt: skip
         self.index = index
         self.instrument = instrument
+        self.account = account
         self.position_lots = 0
         self.intent_count = 0  # orders and cancels asked for in this turn
         self.is_busy = False  # the venue holds orders of ours, or remembers what we took

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from streamtrader.events import MORE, Event, Kind
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.calls import address_of, call_at, record_at
 from streamtrader.kernel.compiler import compiled_as
@@ -58,19 +59,19 @@ class Interpreted(NamedTuple):
     rules: list[Any]
 
 
-def play(strategy: Any, event: Event, seat: Seat, market: Market) -> int:
+def play(strategy: Any, event: Event, seat: Seat, market: Market, account: Account) -> int:
     """Compiled alone for each strategy class, always with this signature."""
     try:
-        strategy.on_event(event, Broker(seat, market))
+        strategy.on_event(event, Broker(seat, market, account))
     except Exception:  # noqa: BLE001 - a wrong index, say: the seat stops and says so, the engine goes on
         return 1
     return 0
 
 
-def refuses(rule: Any, order: Order, seat: Seat, market: Market) -> int:
+def refuses(rule: Any, order: Order, seat: Seat, market: Market, account: Account) -> int:
     """The same for each class of rule: its code, or 0."""
     try:
-        if rule.refuses(order, Broker(seat, market)):
+        if rule.refuses(order, Broker(seat, market, account)):
             return rule.code
     except Exception:  # noqa: BLE001 - a rule that cannot answer refuses
         return rule.code
@@ -113,14 +114,14 @@ def is_python(call: Any) -> bool:
     return not isinstance(call.strategy, Record)
 
 
-def call_strategy(call: Any, event: Event, seat: Seat, market: Market) -> int:
-    return play(call.strategy, event, seat, market)
+def call_strategy(call: Any, event: Event, seat: Seat, market: Market, account: Account) -> int:
+    return play(call.strategy, event, seat, market, account)
 
 
-def refusal_by_rules(call: Any, order: Order, seat: Seat, market: Market) -> int:
+def refusal_by_rules(call: Any, order: Order, seat: Seat, market: Market, account: Account) -> int:
     """The code of the first rule that refuses, or 0."""
     for rule in call.rules:
-        code = refuses(rule, order, seat, market)
+        code = refuses(rule, order, seat, market, account)
         if code != 0:
             return code
     return 0
@@ -132,19 +133,19 @@ def _is_python(call: Any) -> Any:
 
 
 @compiled_as(call_strategy)
-def _call_strategy(call: Any, event: Any, seat: Any, market: Any) -> Any:
-    def by_address(call, event, seat, market):  # type: ignore[no-untyped-def]
-        return call_at(call.code, (record_at(call.record, event), event, seat, market))
+def _call_strategy(call: Any, event: Any, seat: Any, market: Any, account: Any) -> Any:
+    def by_address(call, event, seat, market, account):  # type: ignore[no-untyped-def]
+        return call_at(call.code, (record_at(call.record, event), event, seat, market, account))
 
     return by_address
 
 
 @compiled_as(refusal_by_rules)
-def _refusal_by_rules(call: Any, order: Any, seat: Any, market: Any) -> Any:
-    def by_address(call, order, seat, market):  # type: ignore[no-untyped-def]
+def _refusal_by_rules(call: Any, order: Any, seat: Any, market: Any, account: Any) -> Any:
+    def by_address(call, order, seat, market, account):  # type: ignore[no-untyped-def]
         for at in range(call.rule_count):
             rule = record_at(call.rule_records[at], order)
-            code = call_at(call.rule_codes[at], (rule, order, seat, market))
+            code = call_at(call.rule_codes[at], (rule, order, seat, market, account))
             if code != 0:
                 return code
         return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamtrader.events import BUY, SELL, BookState, Event, Kind
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.market import NO_STATE, Market
 from streamtrader.kernel.orders import Order, OrderState, Refusal, Step
@@ -29,11 +30,11 @@ _ACCEPTED, _FILLED_AS_MAKER, _FILLED_AS_TAKER, _CANCELLED, _REJECTED = 1, 2, 3, 
 _KIND, _ORDER, _TICKS, _LOTS, _REMAINING, _CODE = range(6)  # as in simulator.flight
 
 
-def settle(seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
+def settle(seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> None:
     """The end of a strategy's turn."""
     blotter, venue = seat.blotter, seat.venue
     if seat.has_target:
-        ask_for_target(seat, market)
+        ask_for_target(seat, market, account)
     if seat.intent_count == 0:
         return
     seat.intent_count = 0
@@ -46,7 +47,7 @@ def settle(seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
     while index < blotter.count:
         order = blotter.orders[index]
         if order.state == OrderState.INTENT:
-            if settle_intent(order, seat, market, outbox, call):
+            if settle_intent(order, seat, market, account, outbox, call):
                 index += 1
             else:
                 blotter.remove(index)
@@ -62,7 +63,7 @@ def settle(seat: Seat, market: Market, outbox: Outbox, call: Any) -> None:
     market.due_ns = min(market.due_ns, seat.due_ns)
 
 
-def ask_for_target(seat: Seat, market: Market) -> None:
+def ask_for_target(seat: Seat, market: Market, account: Account) -> None:
     """The difference between what is wanted and what is held or on its way, as a market order."""
     seat.has_target = False
     working = seat.working_buy_lots - seat.working_sell_lots
@@ -76,7 +77,7 @@ def ask_for_target(seat: Seat, market: Market) -> None:
     is_small = price * lots / market.lots_per_unit < market.minimum_notional
     if price > 0.0 and is_small and seat.target_lots != 0 and not seat.is_flattening:
         return  # dust: nearer to the target than the venue's smallest order
-    Broker(seat, market).ask_lots(BUY if wanted > 0 else SELL, lots, 0, False, True)
+    Broker(seat, market, account).ask_lots(BUY if wanted > 0 else SELL, lots, 0, False, True)
 
 
 def lots_to_flat(seat: Seat) -> int:
@@ -86,7 +87,7 @@ def lots_to_flat(seat: Seat) -> int:
     return max(0, -seat.position_lots - seat.working_buy_lots)
 
 
-def settle_intent(order: Order, seat: Seat, market: Market, outbox: Outbox, call: Any) -> bool:
+def settle_intent(order: Order, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> bool:
     """Send the order, or refuse it: then False, and it must leave the blotter."""
     code = (POST_ONLY if order.post_only else 0) | (IMMEDIATE if order.immediate else 0)
     outbox.put(
@@ -94,10 +95,10 @@ def settle_intent(order: Order, seat: Seat, market: Market, outbox: Outbox, call
         order.ticks, order.lots, order.lots, 0.0,
     )  # fmt: skip
     seat.mark(market)  # rules must see what the seat is worth now
-    refusal = gate(order, seat, market)
+    refusal = gate(order, seat, market, account)
     if refusal == 0:
         halted = seat.halted
-        refusal = refusal_by_rules(call, order, seat, market)
+        refusal = refusal_by_rules(call, order, seat, market, account)
         if seat.halted != halted:
             outbox.put(HALTED, seat.index, market.now_ns, 0, 0, seat.halted, 0, 0, 0, 0.0)
     if refusal == 0 and not seat.venue.send(order, market.now_ns):
@@ -117,7 +118,7 @@ def settle_intent(order: Order, seat: Seat, market: Market, outbox: Outbox, call
     return True
 
 
-def gate(order: Order, seat: Seat, market: Market) -> int:
+def gate(order: Order, seat: Seat, market: Market, account: Account) -> int:
     """What holds whatever rules there are: a halted seat and a book that is not LIVE allow only less exposure."""
     if order.wants_cancel:
         return WITHDRAWN
@@ -129,12 +130,12 @@ def gate(order: Order, seat: Seat, market: Market) -> int:
     is_live = market.state == BookState.LIVE or (market.state == NO_STATE and not market.is_warming())
     if seat.halted == 0 and is_live:
         return 0
-    if Broker(seat, market).is_reducing(order):
+    if Broker(seat, market, account).is_reducing(order):
         return 0
     return seat.halted if seat.halted != 0 else BOOK_NOT_LIVE
 
 
-def next_report(seat: Seat, market: Market, outbox: Outbox, told: Event) -> int:
+def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, told: Event) -> int:
     """Take the first due report into the seat's own books and into `told`; returns the kind of event it is."""
     blotter, reports = seat.blotter, seat.venue.reports
     words = reports.words[reports.first]

@@ -14,6 +14,7 @@ import numpy as np
 
 from streamtrader.errors import StrategyError
 from streamtrader.events import EVENT, Kind
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.calls import use_cache
 from streamtrader.kernel.compiler import entry_point
 from streamtrader.kernel.cuts import match_part, settle_part
@@ -83,14 +84,15 @@ def assemble(
     seats = boxed(*[_seat(at, placement, instruments, terms) for at, placement in enumerate(ordered)])
     bounds = np.searchsorted(seats["instrument"], np.arange(len(instruments) + 1))
     markets["first_seat"], markets["stop_seat"] = bounds[:-1], bounds[1:]
+    accounts = boxed(*[Account() for _ in ordered])
     clock = boxed(Clock())
     if any(kinds_of(type(placement.strategy), BASES) >> Kind.TIMER & 1 for placement in ordered):
         clock["timer_ns"] = NS_PER_S
         clock["due_ns"] = 0  # the first event starts the timer
     for placement in ordered:
         markets["kinds"][placement.instrument] |= kinds_of(type(placement.strategy), BASES)
-    clock["market_count"], clock["seat_count"] = len(markets), len(seats)
-    state = State(clock, markets, seats)
+    clock["account_count"], clock["market_count"], clock["seat_count"] = len(accounts), len(markets), len(seats)
+    state = State(clock, accounts, markets, seats)
     strategies, strategy_boxes = _boxes([placement.strategy for placement in ordered])
     rules, rule_boxes = _boxes([rule for placement in ordered for rule in placement.rules])
     outbox = boxed(Outbox())
@@ -126,7 +128,7 @@ def _seat(index: int, placement: Placement, instruments: Sequence[Instrument], t
     maker = instrument.maker_fee_bps if terms.maker_fee_bps is None else terms.maker_fee_bps
     taker = instrument.taker_fee_bps if terms.taker_fee_bps is None else terms.taker_fee_bps
     venue = SimulatedVenue(terms.up_latency_ns, terms.down_latency_ns, terms.queue_power)
-    return Seat(venue, index, placement.instrument, terms.cash_quote, maker, taker, terms.day_offset_ns)
+    return Seat(venue, index, placement.instrument, terms.cash_quote, maker, taker, terms.day_offset_ns, index)
 
 
 def _boxes(records: Sequence[Any]) -> tuple[list[Any], list[np.ndarray[Any, Any]]]:
@@ -165,7 +167,7 @@ def _calls(
     *, cache: bool,
 ) -> np.ndarray[Any, Any]:  # fmt: skip
     """What the loop calls for each seat, by address; compiles every class that was not compiled yet."""
-    shared = (state.seats.dtype, state.markets.dtype)
+    shared = (state.seats.dtype, state.markets.dtype, state.accounts.dtype)
     calls = np.zeros(len(ordered), Call().dtype)
     for name, code in codes.items():
         calls[name] = code
@@ -201,11 +203,12 @@ def _address(function: Any, record_dtype: Any, layouts: tuple[Any, ...], cache: 
 
 def part_codes(state: State, outbox: np.ndarray[Any, Any], *, cache: bool) -> dict[str, int]:
     """The parts of the loop that are compiled apart, and where they are."""
-    clock, seat, market, call = state.clock.dtype, state.seats.dtype, state.markets.dtype, Call().dtype
+    clock, account, market, seat = (array.dtype for array in state)
+    call = Call().dtype
     return {
-        "settle_code": _address(settle_part, seat, (market, outbox.dtype, call), cache),
+        "settle_code": _address(settle_part, seat, (market, account, outbox.dtype, call), cache),
         "match_code": _address(match_part, seat, (EVENT, market), cache),
-        "deliver_code": _address(deliver_part, clock, (market, seat, outbox.dtype, call), cache),
+        "deliver_code": _address(deliver_part, clock, (account, market, seat, outbox.dtype, call), cache),
     }
 
 

@@ -72,13 +72,14 @@ class Engine:
         """What a Python strategy's turn needs, made once: handlers with their views by kind, broker, seat's words."""
         seat = proxy_of(self.state.seats, at)
         market = proxy_of(self.state.markets, seat.instrument)
+        account = proxy_of(self.state.accounts, seat.account)
         event = self._clock.woken[0]
         by_kind: list[Any] = [(strategy.on_event, event)] * (max(Kind) + 1)
         if type(strategy).on_event.__qualname__ == "on_event":  # the generated one: its work is done here, once
             for name, kind in HANDLERS.items():
                 by_kind[kind] = getattr(strategy, name), view_of(event, name)
         memory = memoryview(self.state.seats[at : at + 1].view(np.uint8)).cast("B")
-        return by_kind, Broker(seat, market), memory.cast("q"), memory.cast("?")
+        return by_kind, Broker(seat, market, account), memory.cast("q"), memory.cast("?")
 
     def play(self, events: Array, mask: int, start: int, stop: int) -> int:
         """Play as far as the outbox allows, calling Python strategies on the way; returns the next to play."""

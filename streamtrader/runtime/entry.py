@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from streamtrader.events import EVENT
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.calls import array_at
 from streamtrader.kernel.engine import Clock, State, advance, finish_turn
 from streamtrader.kernel.market import Market
@@ -19,38 +20,47 @@ from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.table import Call
 from streamtrader.simulator.venue import SimulatedVenue
 
-CLOCK, MARKET, SEAT = Clock().dtype, Market().dtype, Seat(SimulatedVenue()).dtype
-OUTBOX, CALL = Outbox().dtype, Call().dtype
-CLOCK_AT, MARKETS_AT, MARKETS, SEATS_AT, SEATS, OUTBOX_AT, CALLS_AT, EVENTS_AT, MASK, WORDS = range(10)
+CLOCK, ACCOUNT, MARKET = Clock().dtype, Account().dtype, Market().dtype
+SEAT, OUTBOX, CALL = Seat(SimulatedVenue()).dtype, Outbox().dtype, Call().dtype
+CLOCK_AT, ACCOUNTS_AT, ACCOUNTS, MARKETS_AT, MARKETS, SEATS_AT, SEATS, OUTBOX_AT, CALLS_AT, EVENTS_AT, MASK, WORDS = range(12)
 EVERY_EVENT = 1 << 48  # nobody checks the bounds of the events; `start` and `stop` say them
 
 
 def handle_of(state: State, outbox: np.ndarray[Any, Any], calls: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Where everything is. The arrays must stay alive, and where they are, as long as the handle is used."""
-    arrays = (state.clock, state.markets, state.seats, outbox, calls)
-    if tuple(array.dtype for array in arrays) != (CLOCK, MARKET, SEAT, OUTBOX, CALL):
+    arrays = (*state, outbox, calls)
+    if tuple(array.dtype for array in arrays) != (CLOCK, ACCOUNT, MARKET, SEAT, OUTBOX, CALL):
         raise TypeError("the loop is compiled for other layouts than these")
     handle = np.zeros(WORDS, np.int64)
     handle[CLOCK_AT] = state.clock.ctypes.data
+    handle[ACCOUNTS_AT], handle[ACCOUNTS] = state.accounts.ctypes.data, len(state.accounts)
     handle[MARKETS_AT], handle[MARKETS] = state.markets.ctypes.data, len(state.markets)
     handle[SEATS_AT], handle[SEATS] = state.seats.ctypes.data, len(state.seats)
     handle[OUTBOX_AT], handle[CALLS_AT] = outbox.ctypes.data, calls.ctypes.data
     return handle
 
 
+def state_at(handle: Any) -> State:
+    """The state that a handle leads to."""
+    return State(
+        array_at(handle[CLOCK_AT], 1, CLOCK),
+        array_at(handle[ACCOUNTS_AT], handle[ACCOUNTS], ACCOUNT),
+        array_at(handle[MARKETS_AT], handle[MARKETS], MARKET),
+        array_at(handle[SEATS_AT], handle[SEATS], SEAT),
+    )
+
+
 def advance_by(handle: Any, start: int, stop: int) -> int:
     """`advance` for whoever has a handle."""
-    clock = array_at(handle[0], 1, CLOCK)
-    state = State(clock, array_at(handle[1], handle[2], MARKET), array_at(handle[3], handle[4], SEAT))
-    outbox, calls = array_at(handle[5], 1, OUTBOX), array_at(handle[6], handle[4], CALL)
-    return advance(state, outbox, calls, array_at(handle[7], EVERY_EVENT, EVENT), handle[8], start, stop)
+    outbox, calls = array_at(handle[OUTBOX_AT], 1, OUTBOX), array_at(handle[CALLS_AT], handle[SEATS], CALL)
+    events = array_at(handle[EVENTS_AT], EVERY_EVENT, EVENT)
+    return advance(state_at(handle), outbox, calls, events, handle[MASK], start, stop)
 
 
 def finish_by(handle: Any, index: int) -> int:
     """`finish_turn` for whoever has a handle; a negative index is nobody."""
     if index < 0:
         return 0
-    clock = array_at(handle[0], 1, CLOCK)
-    state = State(clock, array_at(handle[1], handle[2], MARKET), array_at(handle[3], handle[4], SEAT))
-    finish_turn(state, array_at(handle[5], 1, OUTBOX), array_at(handle[6], handle[4], CALL), index)
+    outbox, calls = array_at(handle[OUTBOX_AT], 1, OUTBOX), array_at(handle[CALLS_AT], handle[SEATS], CALL)
+    finish_turn(state_at(handle), outbox, calls, index)
     return 0

@@ -8,6 +8,7 @@ import pytest
 from streamtrader import strategies
 from streamtrader.errors import ConfigError
 from streamtrader.events import BUY, SELL, BookState, Candle
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.outbox import TAKER, OutboxKind
 from streamtrader.risk import MaxPosition
@@ -145,7 +146,7 @@ def test_rsi_momentum_waits_for_its_confirmations_and_leaves_below_the_middle():
     strategy, wanted = RsiMomentum(span=3, confirmations=3, size=1.0), []
     _, seat, market = records_of(Situation())
     for price in prices:
-        strategy.on_candle(candle_of(price), Broker(seat[0], market[0]))
+        strategy.on_candle(candle_of(price), Broker(seat[0], market[0], Account()))
         wanted.append(int(seat[0].target_lots) if seat[0].has_target else None)
 
     first = confirmed.index(True)
