@@ -15,6 +15,7 @@ from streamtrader.kernel.record import Record
 
 FAR_NS = 1 << 62
 SILENT_LIMIT = 1_440
+RANGE_SPAN = 14  # Wilder, "New Concepts in Technical Trading Systems", 1978
 
 
 class CandleBuilder(Record):
@@ -31,6 +32,8 @@ class CandleBuilder(Record):
         self.low = 0.0
         self.close = 0.0
         self.volume = 0.0
+        self.last_close = 0.0  # of the candle before this one
+        self.average_range = 0.0  # Wilder's average of the true range; 0 until a candle has closed
 
     def go_on(self, end_ns: int, close: float) -> None:
         """Ours begin where a candle from outside ended; until a trade comes they are flat at its close."""
@@ -39,6 +42,7 @@ class CandleBuilder(Record):
         self.high = close
         self.low = close
         self.close = close
+        self.last_close = close
 
     def add(self, price: float, size: float, now_ns: int) -> None:
         """Take a trade into the interval that `now_ns` lies in; an earlier interval was closed before."""
@@ -63,6 +67,11 @@ class CandleBuilder(Record):
 
     def next_interval(self) -> None:
         """Begin the interval after the one just closed."""
+        before = self.last_close if self.last_close > 0.0 else self.open
+        true_range = max(self.high, before) - min(self.low, before)
+        share = 1.0 / min(RANGE_SPAN, self.count + 1)  # the plain mean until there are enough
+        self.average_range += (true_range - self.average_range) * share
+        self.last_close = self.close
         self.count += 1
         self.end_ns += self.interval_ns
         self.trade_count = 0

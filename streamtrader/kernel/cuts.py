@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamtrader.events import MORE
 from streamtrader.kernel.calls import call_at
 from streamtrader.kernel.compiler import compiled_as
+from streamtrader.kernel.seat import note_due
 from streamtrader.kernel.turn import settle as settle_whole
+from streamtrader.kernel.waiting import watch
 
 
 def settle_part(seat: Any, market: Any, account: Any, outbox: Any, call: Any) -> int:
@@ -20,17 +23,12 @@ def settle_part(seat: Any, market: Any, account: Any, outbox: Any, call: Any) ->
 
 
 def match_part(seat: Any, event: Any, market: Any) -> int:
-    """What the event does at the seat's simulated venue, and when the seat hears of it."""
+    """What the event does at the seat's simulated venue and to orders held back, and when the seat hears of it."""
     seat.venue.match(event, market)
+    if seat.armed_count > 0 and event.flags & MORE == 0:
+        watch(seat, market)
     note_due(seat, market)
     return 0
-
-
-def note_due(seat: Any, market: Any) -> None:
-    """After anything that the venue did: does it still need the market's events, and what comes next, when?"""
-    seat.set_busy(market, seat.venue.is_busy())
-    seat.due_ns = seat.next_ns()
-    market.due_ns = min(market.due_ns, seat.due_ns)
 
 
 def settle(seat: Any, market: Any, account: Any, outbox: Any, call: Any) -> None:

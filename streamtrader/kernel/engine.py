@@ -1,7 +1,6 @@
 """The one loop. Live, paper and replay all call `advance`; nothing else decides anything.
 
-It plays events and never reads a clock, allocates, logs or does I/O. The state is a few arrays of records, never one
-big record: lengths of nested arrays are part of a type, lengths of arrays are not.
+It plays events and never reads a clock, allocates, logs or does I/O.
 
 Order of things at one event:
 
@@ -16,58 +15,31 @@ next seat.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from streamtrader.events import MORE, Command, Event, Kind, TapeEvent
+from streamtrader.events import MORE, Command, Event, Kind
 from streamtrader.kernel.account import Account
 from streamtrader.kernel.calls import array_from, call_at
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.compiler import compiled_as, inlined
-from streamtrader.kernel.cuts import match, note_due, settle
+from streamtrader.kernel.cuts import match, settle
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import Outbox, OutboxKind
-from streamtrader.kernel.record import Record, int64
-from streamtrader.kernel.seat import Seat
+from streamtrader.kernel.record import int64
+from streamtrader.kernel.reports import next_report
+from streamtrader.kernel.seat import Seat, note_due
+from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import call_strategy, is_python
-from streamtrader.kernel.turn import next_report
+from streamtrader.kernel.waiting import expire
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 CANDLE, TIMER = int(Kind.CANDLE), int(Kind.TIMER)
 HALTED, FAILED = int(OutboxKind.HALTED), int(OutboxKind.FAILED)
 STRATEGY_FAILED, PAUSED, KILLED = int(Refusal.STRATEGY_FAILED), int(Refusal.PAUSED), int(Refusal.KILLED)
 DELIVERIES = 4_096  # reports that may come before one event, and 16 more a seat; the rest waits
-
-
-class Clock(Record):
-    """Where the loop stands."""
-
-    def __init__(self) -> None:
-        self.account_count = 0
-        self.market_count = 0
-        self.seat_count = 0
-        self.now_ns = 0
-        self.due_ns = FAR_NS  # the earliest of all markets
-        self.event_count = 0
-        self.backward_count = 0  # events whose clock was behind; time stood still for them
-        self.wake_seat = -1  # a plain Python strategy must be called
-        self.resume_at = 0  # 1 + the seat from which the event in hand goes on; 0: a new event
-        self.delivery_count = 0  # before the event in hand
-        self.timer_ns = 0  # how often `on_timer` comes; 0: nobody has it
-        self.timer_due_ns = FAR_NS
-        self.timer_seat = 0  # 1 + the next seat to be told that time has passed; 0: none
-        self.woken = np.zeros(1, TapeEvent().dtype)
-
-
-class State(NamedTuple):
-    """All that decides: one clock, the accounts, the markets, and the seats in the order of their instruments."""
-
-    clock: Any
-    accounts: Any
-    markets: Any
-    seats: Any
 
 
 def advance(state: State, outbox: Any, calls: Any, events: Any, mask: int, start: int, stop: int) -> int:
@@ -121,6 +93,8 @@ def play_event(state: State, outbox: Outbox, calls: Any, event: Event) -> bool:
         seat = seats[index]
         if seat.is_busy:
             match(seat, event, market, calls[index])
+            if seat.intent_count > 0 and event.flags & MORE == 0:
+                settle(seat, market, state.accounts[seat.account], outbox, calls[index])
         if is_trade and seat.position_lots != 0:
             seat.mark(market)
         if calls[index].kinds >> kind & 1:
@@ -252,6 +226,12 @@ def deliver_to_seats(
                     note_due(seat, market)
                     return True
                 take_turn(seat, market, account, outbox, calls[index], told)
+            elif seat.intent_count > 0:  # what a fill or an answer means for other orders
+                settle(seat, market, account, outbox, calls[index])
+        if seat.expiry_ns <= until_ns:
+            market.now_ns = max(market.event_ns, seat.expiry_ns)
+            expire(seat)
+            settle(seat, market, account, outbox, calls[index])
         if seat.wants_flat() and seat.target_retry_ns <= until_ns:
             market.now_ns = until_ns
             seat.has_target = True

@@ -6,13 +6,15 @@ venue, in any order: a fill may overtake the acknowledgement, and a cancel may l
 
                  pass            accept                 fill the rest
       INTENT ----------> SENT ----------> ACCEPTED ------------------> FILLED
-        |                 |                |    |  fill a part: stays
-        | refuse          | reject         |    | ask to cancel
-        v                 v                |    v
-      REFUSED          REJECTED            | CANCELLING --fill the rest--> FILLED
-                                           |    | confirm
-                                           v    v
-                                          CANCELLED   (also: what an immediate order left over, at once)
+       |  |               | ^              |  |  |  fill a part, amend: stays
+       |  | refuse        | |     resend   |  |  | ask to cancel
+       |  v        reject | +--------------+  |  v
+       |REFUSED           v                   | CANCELLING --fill the rest--> FILLED
+       |  ^            REJECTED               |  |  |
+       |  | refuse                            |  |  | resend: cancelled and sent anew, where a venue cannot amend
+   arm |  |                                   v  v  +----> SENT
+       +->ARMED --cancel------------------> CANCELLED   (also: what an immediate order left over, at once)
+          waits for its trigger, or for the fills of the order that it protects; pass: SENT
 
 An order that is done leaves the blotter; its id is never used again. A step that the table does not know is
 counted (`Blotter.illegal_count`) and changes nothing: in the simulated venue that counter must stay 0.
@@ -24,8 +26,8 @@ import enum
 
 import numpy as np
 
-from streamtrader.events import BUY
 from streamtrader.kernel.record import Record
+from streamtrader.kernel.triggers import Trigger
 
 ORDER_SLOTS = 32  # open orders of one seat; asking for more is refused with TOO_MANY_ORDERS
 
@@ -40,6 +42,7 @@ class OrderState(enum.IntEnum):
     CANCELLED = 6
     REJECTED = 7
     REFUSED = 8
+    ARMED = 9  # the engine holds it back
 
 
 class Step(enum.IntEnum):
@@ -53,6 +56,9 @@ class Step(enum.IntEnum):
     FILL_REST = 5
     ASK_CANCEL = 6
     CANCEL = 7
+    ARM = 8
+    AMEND = 9
+    RESEND = 10
 
 
 class Refusal(enum.IntEnum):
@@ -77,13 +83,31 @@ class Refusal(enum.IntEnum):
     REQUESTS_FULL = 35
     DRY_RUN = 23
     WITHDRAWN = 36  # cancelled in the turn that asked for it
+    NOTHING_TO_REDUCE = 37
+    TRIGGER_INVALID = 38
+    NOT_OPEN = 39  # the order to change is not there any more
     USER = 50  # rules that are not ours
     WOULD_TAKE = 100  # post-only, but it would have traded at once
     NO_LIQUIDITY = 101
+    KILLED_UNFILLED = 102  # fill-or-kill, and not all of it could be had
+    EXPIRED = 103
+    SELF_TRADE = 104  # it would have met an own order
+    POSITION_CLOSED = 105  # reduce-only, and nothing was left to reduce
 
 
 _LIFE = {
-    OrderState.INTENT: {Step.PASS: OrderState.SENT, Step.REFUSE: OrderState.REFUSED},
+    OrderState.INTENT: {
+        Step.PASS: OrderState.SENT,
+        Step.REFUSE: OrderState.REFUSED,
+        Step.ARM: OrderState.ARMED,
+    },
+    OrderState.ARMED: {
+        Step.PASS: OrderState.SENT,
+        Step.REFUSE: OrderState.REFUSED,
+        Step.AMEND: OrderState.ARMED,
+        Step.ASK_CANCEL: OrderState.CANCELLING,
+        Step.CANCEL: OrderState.CANCELLED,
+    },
     OrderState.SENT: {
         Step.ACCEPT: OrderState.ACCEPTED,
         Step.REJECT: OrderState.REJECTED,
@@ -91,6 +115,8 @@ _LIFE = {
         Step.FILL_REST: OrderState.FILLED,
         Step.ASK_CANCEL: OrderState.CANCELLING,
         Step.CANCEL: OrderState.CANCELLED,
+        Step.AMEND: OrderState.SENT,
+        Step.RESEND: OrderState.SENT,
     },
     OrderState.ACCEPTED: {
         Step.ACCEPT: OrderState.ACCEPTED,  # a fill was faster than the acknowledgement
@@ -98,9 +124,13 @@ _LIFE = {
         Step.FILL_REST: OrderState.FILLED,
         Step.ASK_CANCEL: OrderState.CANCELLING,
         Step.CANCEL: OrderState.CANCELLED,
+        Step.AMEND: OrderState.ACCEPTED,
+        Step.RESEND: OrderState.SENT,  # the next part of an order that shows only a part of itself
     },
     OrderState.CANCELLING: {
         Step.ACCEPT: OrderState.CANCELLING,
+        Step.AMEND: OrderState.CANCELLING,
+        Step.RESEND: OrderState.SENT,
         Step.REJECT: OrderState.REJECTED,
         Step.FILL_PART: OrderState.CANCELLING,
         Step.FILL_REST: OrderState.FILLED,
@@ -116,6 +146,11 @@ for _state, _steps in _LIFE.items():
 NEXT_STATE.setflags(write=False)
 
 
+# Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
+INTENT, SENT, ACCEPTED, CANCELLING = (int(state) for state in list(OrderState)[1:5])
+FILLED, REFUSED, ARMED = int(OrderState.FILLED), int(OrderState.REFUSED), int(OrderState.ARMED)
+
+
 class Order(Record):
     """One open order as its owner knows it; the venue has its own copy of the truth."""
 
@@ -129,12 +164,59 @@ class Order(Record):
         self.sent_ns = 0
         self.post_only = False
         self.immediate = False  # what does not fill at once is cancelled
+        self.all_or_none = False  # all of it fills at once, or nothing
+        self.reduce_only = False
         self.wants_cancel = False
+        self.wants_amend = False  # to `new_ticks` and `new_lots`
+        self.is_amending = False  # an answer is awaited
+        self.is_replacing = False  # it is being cancelled to be sent anew
+        self.is_released = False  # armed, and what it waited for has come
+        self.is_parent = False  # others live by its fills
+        self.is_timed_here = False  # its end is watched here, because the venue knows no such ends
+        self.new_ticks = 0
+        self.new_lots = 0
+        self.reserved_lots = 0  # how much of it the seat counts as working
+        self.display_lots = 0  # an iceberg shows no more than these; 0: all
+        self.expires_ns = 0  # 0: never
+        self.parent = 0  # the order whose fills give this one its size
+        self.group = 0  # what one order of a group fills, the others lose
+        self.trigger = Trigger()
 
-    def signed_lots(self) -> int:
-        """What is still open of it, negative for a sale."""
-        open_lots = self.lots - self.filled_lots
-        return open_lots if self.side == BUY else -open_lots
+    def begin(self, order_id: int, side: int, ticks: int, lots: int) -> None:
+        """A new order in a place where another has been."""
+        self.id = order_id
+        self.side = side
+        self.ticks = ticks
+        self.lots = lots
+        self.filled_lots = 0
+        self.state = INTENT
+        self.sent_ns = 0
+        self.post_only = False
+        self.immediate = ticks == 0
+        self.all_or_none = False
+        self.reduce_only = False
+        self.wants_cancel = False
+        self.wants_amend = False
+        self.is_amending = False
+        self.is_replacing = False
+        self.is_released = False
+        self.is_parent = False
+        self.is_timed_here = False
+        self.reserved_lots = 0
+        self.display_lots = 0
+        self.expires_ns = 0
+        self.parent = 0
+        self.group = 0
+        self.trigger.clear()
+
+    def open_lots(self) -> int:
+        return self.lots - self.filled_lots
+
+    def is_done(self) -> bool:
+        return self.state >= FILLED and self.state <= REFUSED
+
+    def is_at_venue(self) -> bool:
+        return self.state == SENT or self.state == ACCEPTED or self.state == CANCELLING
 
 
 class Blotter(Record):
@@ -150,6 +232,10 @@ class Blotter(Record):
             if self.orders[index].id == order_id:
                 return index
         return -1
+
+    def order_of(self, order_id: int) -> Order:
+        """The open order of that id; whoever asks has found it before."""
+        return self.orders[self.find(order_id)]
 
     def remove(self, index: int) -> None:
         self.count -= 1

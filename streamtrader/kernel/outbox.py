@@ -44,7 +44,8 @@ class Charge(enum.IntEnum):
 
 
 TAKER, FEE_IN_ASSET, FORCED = 1, 2, 4  # bits of a FILLED row's code; the fee is in units of the fee asset; a liquidation
-IMMEDIATE, POST_ONLY = 1, 2  # bits of an INTENT row's code
+IMMEDIATE, POST_ONLY, ALL_OR_NONE, REDUCE_ONLY = 1, 2, 4, 8  # bits of an INTENT row's code
+ICEBERG, TIMED, STOP, TAKE_PROFIT, TRAILING, LINKED, PROTECTING = 16, 32, 64, 128, 256, 512, 1024
 
 
 class OutboxRow(Record):

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from streamtrader.events import BUY
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
-from streamtrader.kernel.orders import Blotter
+from streamtrader.kernel.orders import Blotter, Order
 from streamtrader.kernel.outbox import Outbox, OutboxKind
 from streamtrader.kernel.record import Record
 from streamtrader.units import NS_PER_DAY
@@ -38,7 +39,8 @@ class Seat(Record):
         self.account = account
         self.position_lots = 0
         self.intent_count = 0  # orders and cancels asked for in this turn
-        self.is_busy = False  # the venue holds orders of ours, or remembers what we took
+        self.is_busy = False  # the venue holds orders of ours or remembers what we took, or we hold some back
+        self.armed_count = 0  # orders that wait here for a trigger
         self.has_target = False
         self.is_flattening = False  # the operator wants no position; tried again until there is none
         self.due_ns = FAR_NS  # the first request or report on its way
@@ -53,6 +55,7 @@ class Seat(Record):
         self.working_sell_lots = 0
         self.target_lots = 0
         self.target_retry_ns = 0
+        self.expiry_ns = FAR_NS  # the earliest end of an order whose venue knows no such ends
         self.halted = 0  # the Refusal that stops all but reducing orders, 0: none
         self.maker_fee_bps = float(maker_fee_bps)
         self.taker_fee_bps = float(taker_fee_bps)
@@ -110,12 +113,30 @@ class Seat(Record):
             self.is_busy = is_busy
             market.busy_count += 1 if is_busy else -1
 
-    def working(self, signed_lots: int, direction: int) -> None:
-        """Add (`direction` 1) or take away (-1) lots that are on their way or rest."""
-        if signed_lots > 0:
-            self.working_buy_lots += direction * signed_lots
+    def is_concerned(self) -> bool:
+        """Whether every event of the market matters to an order of ours."""
+        return self.armed_count > 0 or self.venue.is_busy()
+
+    def reserve(self, order: Order, lots: int) -> None:
+        """Count so many lots of an order as on their way or resting, instead of those counted so far."""
+        if order.side == BUY:
+            self.working_buy_lots += lots - order.reserved_lots
         else:
-            self.working_sell_lots -= direction * signed_lots
+            self.working_sell_lots += lots - order.reserved_lots
+        order.reserved_lots = lots
+
+    def reducible_lots(self, order: Order) -> int:
+        """How much an order can bring the position nearer to zero, beside what works on its side.
+
+        Its partners do not count: what one of them fills, the others lose.
+        """
+        working = self.working_buy_lots if order.side == BUY else self.working_sell_lots
+        if order.group != 0:
+            for index in range(self.blotter.count):
+                other = self.blotter.orders[index]
+                if other.group == order.group and other.side == order.side and other.id != order.id:
+                    working -= other.reserved_lots
+        return max(0, (-self.position_lots if order.side == BUY else self.position_lots) - working)
 
     def tell_refusal(
         self, market: Market, outbox: Outbox, code: int, order: int, side: int, ticks: int, lots: int
@@ -137,7 +158,7 @@ class Seat(Record):
 
     def next_ns(self) -> int:
         """When something is due: a request, a report, or another try to become flat."""
-        first_ns = self.venue.first_ns()
+        first_ns = min(self.venue.first_ns(), self.expiry_ns)
         return min(first_ns, self.target_retry_ns) if self.wants_flat() else first_ns
 
     def halt(self, code: int) -> bool:
@@ -156,3 +177,8 @@ class Seat(Record):
         self.day_equity = self.equity
 
 
+def note_due(seat: Seat, market: Market) -> None:
+    """After anything that the venue did: does it still need the market's events, and what comes next, when?"""
+    seat.set_busy(market, seat.is_concerned())
+    seat.due_ns = seat.next_ns()
+    market.due_ns = min(market.due_ns, seat.due_ns)

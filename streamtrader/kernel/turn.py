@@ -1,38 +1,48 @@
-"""One seat's turn: what it asked for passes risk and leaves, and what the venue answered is taken in.
+"""One seat's turn: what it asked for passes risk and leaves.
 
 Only `settle` may turn an intent into a sent order, and it does so only after the engine's own gate and every rule
-of the seat have let it pass.
+of the seat have let it pass. An order that was held back passes both again when its trigger is reached.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from streamtrader.events import BUY, SELL, BookState, Event, Kind
+from streamtrader.events import BUY, SELL, BookState
 from streamtrader.kernel.account import Account
-from streamtrader.kernel.broker import Broker
+from streamtrader.kernel.broker import INVALID, Broker
 from streamtrader.kernel.market import NO_STATE, Market
-from streamtrader.kernel.orders import Order, OrderState, Refusal, Step
-from streamtrader.kernel.outbox import IMMEDIATE, POST_ONLY, TAKER, Outbox, OutboxKind
-from streamtrader.kernel.seat import RETRY_NS, Seat
+from streamtrader.kernel.orders import ARMED as IS_ARMED
+from streamtrader.kernel.orders import CANCELLING, Order, OrderState, Refusal, Step
+from streamtrader.kernel.outbox import (
+    ALL_OR_NONE,
+    ICEBERG,
+    IMMEDIATE,
+    LINKED,
+    POST_ONLY,
+    PROTECTING,
+    REDUCE_ONLY,
+    TIMED,
+    Outbox,
+    OutboxKind,
+)
+from streamtrader.kernel.record import int64
+from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.table import refusal_by_rules
+from streamtrader.kernel.waiting import end_of
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 INTENT, HALTED, SENT = int(OutboxKind.INTENT), int(OutboxKind.HALTED), int(OutboxKind.SENT)
-REFUSED, FILLED, ACCEPTED = int(OutboxKind.REFUSED), int(OutboxKind.FILLED), int(OutboxKind.ACCEPTED)
-CANCELLED, REJECTED, REQUESTS_FULL = int(OutboxKind.CANCELLED), int(OutboxKind.REJECTED), int(Refusal.REQUESTS_FULL)
+ARMED, TRIGGERED = int(OutboxKind.ARMED), int(OutboxKind.TRIGGERED)
+REQUESTS_FULL, TRIGGER_INVALID = int(Refusal.REQUESTS_FULL), int(Refusal.TRIGGER_INVALID)
+NOTHING_TO_REDUCE = int(Refusal.NOTHING_TO_REDUCE)
 WITHDRAWN, NOTIONAL_BELOW_MINIMUM, BOOK_NOT_LIVE = int(Refusal.WITHDRAWN), int(Refusal.NOTIONAL_BELOW_MINIMUM), int(Refusal.BOOK_NOT_LIVE)
 ASK_CANCEL, REFUSE, PASS = int(Step.ASK_CANCEL), int(Step.REFUSE), int(Step.PASS)
-ACCEPT, CANCEL, REJECT = int(Step.ACCEPT), int(Step.CANCEL), int(Step.REJECT)
-FILL_REST, FILL_PART, FILL_EVENT = int(Step.FILL_REST), int(Step.FILL_PART), int(Kind.FILL)
-ORDER_EVENT = int(Kind.ORDER)
-_ACCEPTED, _FILLED_AS_MAKER, _FILLED_AS_TAKER, _CANCELLED, _REJECTED = 1, 2, 3, 4, 5  # as in simulator.venue
-_KIND, _ORDER, _TICKS, _LOTS, _REMAINING, _CODE = range(6)  # as in simulator.flight
+ARM, AMEND, AMENDED = int(Step.ARM), int(Step.AMEND), int(OutboxKind.AMENDED)
 
 
 def settle(seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> None:
     """The end of a strategy's turn."""
-    blotter, venue = seat.blotter, seat.venue
     if seat.has_target:
         ask_for_target(seat, market, account)
     if seat.intent_count == 0:
@@ -44,23 +54,39 @@ def settle(seat: Seat, market: Market, account: Account, outbox: Outbox, call: A
         seat.tell_refusal(market, outbox, seat.asked_refusal, 0, 0, 0, 0)
         seat.asked_refusal = 0
     index = 0
-    while index < blotter.count:
-        order = blotter.orders[index]
+    while index < seat.blotter.count:
+        order = seat.blotter.orders[index]
         if order.state == OrderState.INTENT:
-            if settle_intent(order, seat, market, account, outbox, call):
-                index += 1
-            else:
-                blotter.remove(index)
+            if not settle_intent(order, seat, market, account, outbox, call):
+                seat.blotter.remove(index)
+                continue
+        elif order.wants_cancel and order.state != CANCELLING:
+            take_back(order, seat, market)
+        elif order.wants_amend and not order.is_amending and order.state != CANCELLING:
+            amend(order, seat, market, account, outbox, call)
+        elif order.is_released and order.state == IS_ARMED and not let_go(order, seat, market, account, outbox, call):
+            seat.blotter.remove(index)
             continue
-        if order.wants_cancel and order.state != OrderState.CANCELLING:
-            if venue.send_cancel(order.id, market.now_ns):
-                order.wants_cancel = False
-                blotter.step(order, ASK_CANCEL)
-            else:
-                seat.intent_count += 1  # the requests are full: asked again in the next turn
         index += 1
+    if seat.armed_count > 0:
+        seat.set_busy(market, True)
     seat.due_ns = min(seat.due_ns, seat.next_ns())
     market.due_ns = min(market.due_ns, seat.due_ns)
+
+
+def take_back(order: Order, seat: Seat, market: Market) -> None:
+    """Ask the venue to cancel it; one that was held back here is told as cancelled like any other."""
+    if order.state == IS_ARMED:
+        is_asked = seat.venue.answer(market.now_ns, order)
+        seat.armed_count -= 1 if is_asked else 0
+    else:
+        is_asked = seat.venue.send_cancel(order.id, market.now_ns)
+    if is_asked:
+        order.wants_cancel = False
+        order.wants_amend = False
+        seat.blotter.step(order, ASK_CANCEL)
+    else:
+        seat.intent_count += 1  # the buffer is full: asked again in the next turn
 
 
 def ask_for_target(seat: Seat, market: Market, account: Account) -> None:
@@ -88,40 +114,143 @@ def lots_to_flat(seat: Seat) -> int:
 
 
 def settle_intent(order: Order, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> bool:
-    """Send the order, or refuse it: then False, and it must leave the blotter."""
-    code = (POST_ONLY if order.post_only else 0) | (IMMEDIATE if order.immediate else 0)
+    """Send the order, hold it back, or refuse it: then False, and it must leave the blotter."""
     outbox.put(
-        INTENT, seat.index, market.now_ns, order.id, order.side, code,
+        INTENT, seat.index, market.now_ns, order.id, order.side, bits_of(order),
         order.ticks, order.lots, order.lots, 0.0,
     )  # fmt: skip
+    if order.trigger.kind == INVALID:
+        return not refuse(order, seat, market, outbox, TRIGGER_INVALID)
+    if order.wants_cancel:
+        return not refuse(order, seat, market, outbox, WITHDRAWN)
+    if order.expires_ns != 0 and not seat.venue.knows_expiry:
+        order.is_timed_here = True
+        seat.expiry_ns = min(seat.expiry_ns, order.expires_ns)
+    if order.parent != 0 or (order.trigger.kind != 0 and not seat.venue.knows_trigger(order.trigger)):
+        seat.blotter.step(order, ARM)
+        seat.armed_count += 1
+        outbox.put(
+            ARMED, seat.index, market.now_ns, order.id, order.side, 0,
+            int64(order.trigger.ticks), order.lots, order.lots, 0.0,
+        )  # fmt: skip
+        return True
+    refusal = refusal_of(order, seat, market, account, outbox, call)
+    if refusal == 0 and not send(order, seat, market, outbox):
+        refusal = REQUESTS_FULL
+    return refusal == 0 or not refuse(order, seat, market, outbox, refusal)
+
+
+def bits_of(order: Order) -> int:
+    """What kind of order it is, as an INTENT row says it."""
+    bits = (POST_ONLY if order.post_only else 0) | (IMMEDIATE if order.immediate else 0)
+    bits |= (ALL_OR_NONE if order.all_or_none else 0) | (REDUCE_ONLY if order.reduce_only else 0)
+    bits |= (ICEBERG if order.display_lots != 0 else 0) | (TIMED if order.expires_ns != 0 else 0)
+    bits |= (LINKED if order.group != 0 else 0) | (PROTECTING if order.parent != 0 else 0)
+    return bits | (32 << order.trigger.kind if order.trigger.kind > 0 else 0)
+
+
+def refuse(order: Order, seat: Seat, market: Market, outbox: Outbox, code: int) -> bool:
+    seat.blotter.step(order, REFUSE)
+    seat.tell_refusal(market, outbox, code, order.id, order.side, order.ticks, order.lots)
+    end_of(seat, order)
+    return True
+
+
+def refusal_of(order: Order, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> int:
+    """Why the order may not be sent; 0 when it may. One that only reduces is cut to what there is to reduce."""
     seat.mark(market)  # rules must see what the seat is worth now
+    if order.reduce_only:
+        order.lots = min(order.lots, order.filled_lots + seat.reducible_lots(order))
+        if order.lots <= order.filled_lots:
+            return NOTHING_TO_REDUCE
     refusal = gate(order, seat, market, account)
     if refusal == 0:
         halted = seat.halted
         refusal = refusal_by_rules(call, order, seat, market, account)
         if seat.halted != halted:
             outbox.put(HALTED, seat.index, market.now_ns, 0, 0, seat.halted, 0, 0, 0, 0.0)
-    if refusal == 0 and not seat.venue.send(order, market.now_ns):
-        refusal = REQUESTS_FULL
-    if refusal != 0:
-        seat.blotter.step(order, REFUSE)
-        seat.tell_refusal(market, outbox, refusal, order.id, order.side, order.ticks, order.lots)
+    return refusal
+
+
+def send(order: Order, seat: Seat, market: Market, outbox: Outbox) -> bool:
+    """It leaves for the venue; False when the requests are full."""
+    if not seat.venue.send(order, market.now_ns):
         return False
     seat.blotter.step(order, PASS)
     order.sent_ns = market.now_ns
-    seat.working(order.signed_lots(), 1)
+    seat.reserve(order, order.open_lots())
     seat.set_busy(market, True)
     outbox.put(
         SENT, seat.index, market.now_ns, order.id, order.side, 0,
-        order.ticks, order.lots, order.lots, 0.0,
+        order.ticks, order.lots, order.open_lots(), 0.0,
     )  # fmt: skip
     return True
 
 
+def let_go(order: Order, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> bool:
+    """What the order waited for has come; False when it is refused and must leave the blotter.
+
+    One that only reduces protects a position: whatever refuses it now, it is tried again at the next message.
+    """
+    refusal = refusal_of(order, seat, market, account, outbox, call)
+    if refusal == 0 and not seat.venue.has_room_for_request():
+        refusal = REQUESTS_FULL
+    if refusal == 0:
+        seat.armed_count -= 1
+        order.is_released = False
+        outbox.put(
+            TRIGGERED, seat.index, market.now_ns, order.id, order.side, 0,
+            int64(order.trigger.ticks), order.lots, order.open_lots(), 0.0,
+        )  # fmt: skip
+        order.trigger.kind = 0
+        return send(order, seat, market, outbox)
+    if order.reduce_only and refusal != NOTHING_TO_REDUCE:
+        seat.tell_refusal(market, outbox, refusal, 0, order.side, order.ticks, order.lots)
+        return True
+    seat.armed_count -= 1
+    return not refuse(order, seat, market, outbox, refusal)
+
+
+def amend(order: Order, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> None:
+    """Ask the venue for another size or price. More exposure passes gate and rules like a new order of that size."""
+    order.wants_amend = False
+    if order.state == IS_ARMED:
+        order.lots = order.new_lots
+        order.ticks = order.new_ticks
+        seat.blotter.step(order, AMEND)
+        outbox.put(
+            AMENDED, seat.index, market.now_ns, order.id, order.side, 0,
+            order.ticks, order.lots, order.open_lots(), 0.0,
+        )  # fmt: skip
+        return
+    lots, ticks, reserved = order.lots, order.ticks, order.reserved_lots
+    if order.new_lots > lots or order.new_ticks != ticks:
+        order.lots = order.new_lots
+        order.ticks = order.new_ticks
+        seat.reserve(order, 0)
+        refusal = refusal_of(order, seat, market, account, outbox, call)
+        order.new_lots = order.lots
+        order.lots = lots
+        order.ticks = ticks
+        seat.reserve(order, reserved)
+        if refusal != 0:
+            seat.tell_refusal(market, outbox, refusal, order.id, order.side, order.new_ticks, order.new_lots)
+            return
+    if not seat.venue.knows_amend:
+        if seat.venue.send_cancel(order.id, market.now_ns):
+            order.is_replacing = True
+            seat.blotter.step(order, ASK_CANCEL)
+        return
+    if seat.venue.send_amend(order, market.now_ns):
+        order.is_amending = True
+        seat.reserve(order, max(reserved, order.new_lots - order.filled_lots))
+    else:
+        order.wants_amend = True
+        seat.intent_count += 1
+
+
 def gate(order: Order, seat: Seat, market: Market, account: Account) -> int:
     """What holds whatever rules there are: a halted seat and a book that is not LIVE allow only less exposure."""
-    if order.wants_cancel:
-        return WITHDRAWN
     price = market.price_of(order.ticks) if order.ticks > 0 else market.mark_price()
     is_whole = order.side == SELL and order.lots == seat.position_lots
     is_whole = is_whole or (order.side == BUY and order.lots == -seat.position_lots)
@@ -133,72 +262,3 @@ def gate(order: Order, seat: Seat, market: Market, account: Account) -> int:
     if Broker(seat, market, account).is_reducing(order):
         return 0
     return seat.halted if seat.halted != 0 else BOOK_NOT_LIVE
-
-
-def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, told: Event) -> int:
-    """Take the first due report into the seat's own books and into `told`; returns the kind of event it is."""
-    blotter, reports = seat.blotter, seat.venue.reports
-    words = reports.words[reports.first]
-    due_ns = reports.due_ns[reports.first]
-    kind, order_id, ticks, lots = words[_KIND], words[_ORDER], words[_TICKS], words[_LOTS]
-    remaining, code = words[_REMAINING], words[_CODE]
-    reports.drop_first()
-    market.now_ns = max(market.event_ns, due_ns)
-    index = blotter.find(order_id)
-    if index < 0:
-        blotter.illegal_count += 1
-        return 0
-    order = blotter.orders[index]
-    fee = 0.0
-    is_fill = kind == _FILLED_AS_MAKER or kind == _FILLED_AS_TAKER
-    if is_fill:
-        fee = take_fill(seat, order, market, ticks, lots, kind == _FILLED_AS_TAKER)
-        out, code = FILLED, TAKER if kind == _FILLED_AS_TAKER else 0
-    elif kind == _ACCEPTED:
-        blotter.step(order, ACCEPT)
-        out = ACCEPTED
-    else:
-        seat.working(order.signed_lots(), -1)
-        blotter.step(order, CANCEL if kind == _CANCELLED else REJECT)
-        out = CANCELLED if kind == _CANCELLED else REJECTED
-        if kind == _CANCELLED:
-            seat.cancelled_count += 1
-        else:
-            seat.rejected_count += 1
-        if code != 0:
-            seat.target_retry_ns = due_ns + RETRY_NS
-    outbox.put(out, seat.index, due_ns, order_id, order.side, code, ticks, lots, remaining, fee)
-    write_report(told, is_fill, due_ns, order, market, ticks, lots, remaining, fee, code)
-    if order.state >= OrderState.FILLED:
-        blotter.remove(index)
-    return FILL_EVENT if is_fill else ORDER_EVENT
-
-
-def take_fill(seat: Seat, order: Order, market: Market, ticks: int, lots: int, is_taker: bool) -> float:
-    """A fill moves position, cash, working size and the order together; returns the fee."""
-    signed = lots if order.side == BUY else -lots
-    seat.working(signed, -1)
-    order.filled_lots += lots
-    is_whole = order.filled_lots >= order.lots
-    seat.blotter.step(order, FILL_REST if is_whole else FILL_PART)
-    if not is_whole or order.filled_lots > lots:
-        seat.partial_fill_count += 1
-    return seat.book_fill(market, signed, ticks, is_taker)
-
-
-def write_report(
-    told: Event, is_fill: bool, due_ns: int, order: Order, market: Market, ticks: int, lots: int,
-    remaining: int, fee: float, code: int,
-) -> None:  # fmt: skip
-    """The report as the event that the strategy sees."""
-    fill = told.fill  # type: ignore[attr-defined]
-    fill.venue_ns = due_ns
-    fill.received_ns = due_ns
-    fill.price = market.price_of(ticks)
-    fill.size = market.size_of(lots)
-    fill.fee = fee if is_fill else float(order.state)
-    fill.remaining = market.size_of(remaining) if is_fill else float(code)
-    fill.id = order.id
-    fill.kind = FILL_EVENT if is_fill else ORDER_EVENT
-    fill.side = order.side
-    fill.flags = 0

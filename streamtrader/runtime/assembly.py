@@ -18,12 +18,13 @@ from streamtrader.kernel.account import Account
 from streamtrader.kernel.calls import use_cache
 from streamtrader.kernel.compiler import entry_point
 from streamtrader.kernel.cuts import match_part, settle_part
-from streamtrader.kernel.engine import Clock, State, deliver_part
+from streamtrader.kernel.engine import deliver_part
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
 from streamtrader.kernel.outbox import Outbox
 from streamtrader.kernel.record import Record, boxed
 from streamtrader.kernel.seat import Seat
+from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import RULE_SLOTS, Call, Interpreted, address_for, kinds_of, play, refuses
 from streamtrader.risk.rule import RiskRule
 from streamtrader.runtime.engine import Engine
@@ -34,7 +35,7 @@ from streamtrader.strategies.strategy import BASES, PythonStrategy, Strategy
 from streamtrader.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from streamtrader.instruments import Instrument
@@ -62,6 +63,12 @@ class Terms:
     day_offset_ns: int = 0
     maker_fee_bps: float | None = None  # None: the instrument's own
     taker_fee_bps: float | None = None
+    emulated: Collection[str] = ()  # of FEATURES: what the venue cannot do, so that the engine does it
+    self_trade: int = 0  # a `SelfTrade`
+
+
+FEATURES = ("expiry", "amend", "iceberg", "stop", "trailing")
+"""What an order may ask for that not every venue knows."""
 
 
 def assemble(
@@ -127,7 +134,9 @@ def _seat(index: int, placement: Placement, instruments: Sequence[Instrument], t
     instrument = instruments[placement.instrument]
     maker = instrument.maker_fee_bps if terms.maker_fee_bps is None else terms.maker_fee_bps
     taker = instrument.taker_fee_bps if terms.taker_fee_bps is None else terms.taker_fee_bps
-    venue = SimulatedVenue(terms.up_latency_ns, terms.down_latency_ns, terms.queue_power)
+    venue = SimulatedVenue(terms.up_latency_ns, terms.down_latency_ns, terms.queue_power, self_trade=terms.self_trade)
+    for feature in terms.emulated:
+        setattr(venue, f"knows_{feature}", False)
     return Seat(venue, index, placement.instrument, terms.cash_quote, maker, taker, terms.day_offset_ns, index)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from streamtrader.errors import EngineStopped
 from streamtrader.events import EVENT, Kind
 from streamtrader.kernel.broker import Broker
-from streamtrader.kernel.engine import State, advance, finish_turn
+from streamtrader.kernel.engine import advance, finish_turn
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import OUTBOX_ROW, OutboxKind
 from streamtrader.kernel.proxy import proxy_of
+from streamtrader.kernel.state import State
 from streamtrader.kernel.table import HANDLERS, view_of
 from streamtrader.runtime.entry import CLOCK, EVENTS_AT, MASK, OUTBOX, SEAT, WORDS, handle_of
 from streamtrader.strategies.strategy import PythonStrategy

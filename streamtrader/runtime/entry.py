@@ -13,10 +13,11 @@ import numpy as np
 from streamtrader.events import EVENT
 from streamtrader.kernel.account import Account
 from streamtrader.kernel.calls import array_at
-from streamtrader.kernel.engine import Clock, State, advance, finish_turn
+from streamtrader.kernel.engine import advance, finish_turn
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.outbox import Outbox
 from streamtrader.kernel.seat import Seat
+from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import Call
 from streamtrader.simulator.venue import SimulatedVenue
 

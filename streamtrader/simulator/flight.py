@@ -1,6 +1,6 @@
 """Messages on their way to the venue or back, in order of arrival.
 
-Bounded; when it is full `push` says no, and whoever sends has a stated answer: the seat refuses the order, the
+Bounded; when it is full `push` says -1, and whoever sends has a stated answer: the seat refuses the order, the
 venue gives no more liquidity. Places for the ends of orders are kept free, so no report is ever lost.
 """
 
@@ -14,8 +14,8 @@ from streamtrader.kernel.record import Record
 
 # Requests need two places an order and reports four; one size for both is one type, compiled once.
 FLIGHT_SLOTS = 4 * ORDER_SLOTS
-WORDS = 6
-KIND, ORDER, TICKS, LOTS, REMAINING, CODE = range(WORDS)
+WORDS = 8
+KIND, ORDER, TICKS, LOTS, REMAINING, CODE, DISPLAY, EXPIRES = range(WORDS)
 
 
 class Flight(Record):
@@ -26,6 +26,7 @@ class Flight(Record):
         self.count = 0
         self.due_ns = np.zeros(slots, np.int64)
         self.words = np.zeros((slots, WORDS), np.int64)
+        self.numbers = np.zeros((slots, 2))  # of a trigger: where it fires, how far it trails
 
     def first_ns(self) -> int:
         return self.due_ns[self.first] if self.count > 0 else FAR_NS
@@ -35,15 +36,18 @@ class Flight(Record):
 
     def push(
         self, due_ns: int, kind: int, order: int, ticks: int, lots: int, remaining: int, code: int
-    ) -> bool:
+    ) -> int:
+        """Put a message in its place and say where that is; -1 when there is no room. Words not given are 0."""
         if self.count == len(self.due_ns):
-            return False
+            return -1
         mask = len(self.due_ns) - 1
         at = self.first + self.count
         while at > self.first and self.due_ns[(at - 1) & mask] > due_ns:
             self.due_ns[at & mask] = self.due_ns[(at - 1) & mask]
             for word in range(WORDS):
                 self.words[at & mask, word] = self.words[(at - 1) & mask, word]
+            self.numbers[at & mask, 0] = self.numbers[(at - 1) & mask, 0]
+            self.numbers[at & mask, 1] = self.numbers[(at - 1) & mask, 1]
             at -= 1
         at &= mask
         self.due_ns[at] = due_ns
@@ -53,8 +57,12 @@ class Flight(Record):
         self.words[at, LOTS] = lots
         self.words[at, REMAINING] = remaining
         self.words[at, CODE] = code
+        self.words[at, DISPLAY] = 0
+        self.words[at, EXPIRES] = 0
+        self.numbers[at, 0] = 0.0
+        self.numbers[at, 1] = 0.0
         self.count += 1
-        return True
+        return at
 
     def drop_first(self) -> None:
         self.first = (self.first + 1) & (len(self.due_ns) - 1)

@@ -9,7 +9,10 @@ from streamtrader.risk import RiskRule
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
 
 # What a `Planned` strategy does, and the fields of one line of its plan.
-NOTHING, ORDER, CANCEL, CANCEL_ALL, HOLD, QUOTE = range(6)
+NOTHING, ORDER, CANCEL, CANCEL_ALL, HOLD, QUOTE, AMEND, MOVE_TRIGGER = range(8)
+# Refinements of an order of the same turn: `side` is the number of its line in the plan, `size` the value.
+STOP_AT, TAKE_PROFIT_AT, TRAIL_BY, TRAIL_BY_RANGE = 10, 11, 12, 13
+REDUCE_ONLY, FILL_OR_KILL, EXPIRE_AFTER_MS, SHOW_ONLY, LINK, PROTECT = 14, 15, 16, 17, 18, 19
 POST_ONLY, IMMEDIATE = 1, 2
 AT_NS, WHAT, SIDE, SIZE, LIMIT, OPTIONS = range(6)
 SEEN_SLOTS = 64
@@ -47,6 +50,36 @@ class Planned(Strategy):
                 broker.hold(size)
             elif what == 5:
                 self.answers[at] = broker.quote(side, size, int(limit))
+            elif what == 6:
+                self.answers[at] = broker.amend(int(self.answers[side]), size, limit)
+            elif what == 7:
+                self.answers[at] = broker.move_trigger(int(self.answers[side]), size)
+            elif what >= 10:
+                self.answers[at] = self.refine(what, int(self.answers[side]), size, limit, options, broker)
+
+    def refine(self, what, order, value, second, source, broker):
+        done = False
+        if what == 10:
+            done = broker.stop_at(order, value, source)
+        elif what == 11:
+            done = broker.take_profit_at(order, value, source)
+        elif what == 12:
+            done = broker.trail_by(order, value, source)
+        elif what == 13:
+            done = broker.trail_by_range(order, value, source)
+        elif what == 14:
+            done = broker.reduce_only(order)
+        elif what == 15:
+            done = broker.fill_or_kill(order)
+        elif what == 16:
+            done = broker.expire_at(order, broker.now_ns() + int(value) * 1_000_000)
+        elif what == 17:
+            done = broker.show_only(order, value)
+        elif what == 18:
+            done = broker.link(order, int(self.answers[int(value)]))
+        else:
+            done = broker.protect(order, value, second, source)
+        return done
 
     def see(self, kind, first, second, broker):
         if self.seen_count < len(self.seen):
@@ -148,6 +181,59 @@ class Candler(Strategy):
     def on_link(self, link, broker):
         if link.state != 2.0:
             broker.hold(0.0)
+
+
+class Juggler(Strategy):
+    """Every few trades an order of another kind, in turn; some are changed, some taken back."""
+
+    def __init__(self, size: float = 0.1) -> None:
+        self.size = size
+        self.count = 0
+
+    def on_trade(self, trade, broker):
+        self.count += 1
+        if self.count % 3 != 0:
+            return
+        turn = self.count // 3
+        side, price, near = turn % 2, trade.price, trade.price * 0.0005
+        sign = 1.0 - 2.0 * side
+        order = 0
+        kind = turn % 9
+        if kind == 0:
+            order = self.ask(side, price - sign * near, broker)
+            broker.protect(order, price - sign * 4 * near, price + sign * 4 * near)
+        elif kind == 1:
+            order = self.ask(side, 0.0, broker)
+            broker.stop_at(order, price + sign * near)
+            other = self.ask(side, price - sign * near, broker)
+            broker.link(order, other)
+        elif kind == 2:
+            order = self.ask(side, price, broker)
+            broker.show_only(order, self.size / 4)
+        elif kind == 3:
+            order = self.ask(side, price - sign * 2 * near, broker)
+            broker.expire_at(order, broker.now_ns() + 2_000_000_000)
+        elif kind == 4:
+            order = self.ask(side, 0.0, broker)
+            broker.trail_by(order, 3 * near)
+        elif kind == 5:
+            order = self.ask(side, price + sign * near, broker)
+            broker.fill_or_kill(order)
+        elif kind == 6:
+            orders = broker.seat.blotter.orders
+            for index in range(broker.open_orders()):
+                if orders[index].ticks > 0:
+                    broker.amend(orders[index].id, self.size / 2, price - sign * near)
+        elif kind == 7:
+            order = self.ask(1 if broker.position_lots() > 0 else 0, price, broker)
+            broker.reduce_only(order)
+        elif turn % 18 == 8:
+            broker.cancel_all()
+
+    def ask(self, side, limit, broker):
+        if side == 0:
+            return broker.buy(self.size, limit)
+        return broker.sell(self.size, limit)
 
 
 class Clumsy(Strategy):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamtrader.events import BID
+from streamtrader.events import BID, SELL
 from tests.kernel.play import Script
 
 FAR = 50.0  # a price that no order here comes near
@@ -18,3 +18,11 @@ def beats(script, *milliseconds):
     for at in milliseconds:
         script.at(at).level(BID, FAR, 1.0)
     return script
+
+
+def falling(script):
+    """Trades at 99.8, 99.0 and 98.5; the bid is at 98 from 60 ms on."""
+    script.at(40).trade(99.8, 0.001, SELL)
+    script.at(60).message([(BID, 100.0, 0.0), (BID, 99.0, 0.0), (BID, 98.0, 5.0)])
+    script.at(61).trade(99.0, 0.001, SELL).at(80).trade(98.5, 0.001, SELL)
+    return beats(script, 100, 200)

@@ -124,12 +124,11 @@ def test_every_order_that_was_sent_ends_once_or_is_still_open(walk):
                 lots[order] += sign * int(row["lots"])
                 ends[order] += row["kind"] in (OutboxKind.CANCELLED, OutboxKind.REJECTED)
         still_open = [seat.blotter.orders[index] for index in range(seat.blotter.count)]
-        open_lots = {int(order.id): abs(int(order.signed_lots())) for order in still_open}
+        open_lots = {int(order.id): int(order.open_lots()) for order in still_open}
         assert {order: left for order, left in lots.items() if left} == open_lots
         assert set(ends.values()) <= {0, 1}
-        working = [int(order.signed_lots()) for order in still_open]
-        assert sum(each for each in working if each > 0) == seat.working_buy_lots
-        assert -sum(each for each in working if each < 0) == seat.working_sell_lots
+        for side, working in ((BUY, seat.working_buy_lots), (SELL, seat.working_sell_lots)):
+            assert sum(int(order.open_lots()) for order in still_open if order.side == side) == working
 
 
 SLOW_ANSWERS = Terms(cash_quote=100_000.0, down_latency_ns=5_000 * MS)

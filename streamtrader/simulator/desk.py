@@ -1,0 +1,130 @@
+"""What the simulated venue keeps for one seat: its orders, what it took, and the messages on their way.
+
+All buffers are bounded; see `Flight` for what full means.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamtrader.events import BUY
+from streamtrader.kernel.candles import FAR_NS
+from streamtrader.kernel.orders import ORDER_SLOTS, Refusal
+from streamtrader.kernel.record import Record
+from streamtrader.simulator.flight import Flight
+from streamtrader.simulator.resting import CANCELLED, FILLED_AS_MAKER, Resting
+
+TAKEN_SLOTS = 32
+POSITION_CLOSED = int(Refusal.POSITION_CLOSED)
+
+
+class Desk(Record):
+    """`position_lots` is the venue's own count: it is ahead of what the seat has heard."""
+
+    def __init__(
+        self, up_ns: int = 20_000_000, down_ns: int = 10_000_000, power: float = 0.0,
+        bare_floor_bps: float = 1.0, bare_range_share: float = 0.1, bare_volume_share: float = 0.1,
+        self_trade: int = 0, slots: int = ORDER_SLOTS,
+    ) -> None:  # fmt: skip
+        self.up_ns = up_ns
+        self.down_ns = down_ns
+        self.power = float(power)
+        self.bare_floor_bps = float(bare_floor_bps)
+        self.bare_range_share = float(bare_range_share)
+        self.bare_volume_share = float(bare_volume_share)
+        self.self_trade = self_trade  # a `SelfTrade`
+        self.knows_expiry = True  # what the venue can do itself; the engine does the rest
+        self.knows_amend = True
+        self.knows_iceberg = True
+        self.knows_stop = True
+        self.knows_trailing = True
+        self.count = 0
+        self.armed_count = 0
+        self.taken_count = 0
+        self.withheld_count = 0  # fills not given because the reports were full
+        self.position_lots = 0
+        self.expiry_ns = FAR_NS
+        self.orders = np.zeros(slots, Resting().dtype)
+        self.requests = Flight(4 * slots)
+        self.reports = Flight(4 * slots)
+        self.taken = np.zeros((TAKEN_SLOTS, 2), np.int64)  # key, lots taken that the feed has not shown yet
+
+    def report(
+        self, at_ns: int, kind: int, order_id: int, ticks: int, lots: int, remaining: int, code: int
+    ) -> None:
+        self.reports.push(at_ns + self.down_ns, kind, order_id, ticks, lots, remaining, code)
+
+    def has_room(self) -> bool:
+        """Each order keeps two places: for its end and for its acknowledgement."""
+        return self.reports.free() > 2 * self.count
+
+    def find(self, order_id: int) -> int:
+        for index in range(self.count):
+            if self.orders[index].id == order_id:
+                return index
+        return -1
+
+    def remove(self, index: int) -> None:
+        if self.orders[index].trigger.kind != 0:
+            self.armed_count -= 1
+        self.count -= 1
+        for at in range(index, self.count):
+            self.orders[at] = self.orders[at + 1]
+
+    def cancel(self, index: int, at_ns: int, code: int) -> None:
+        """The venue lets go of an order; 0 when it was asked to."""
+        order = self.orders[index]
+        self.report(at_ns, CANCELLED, order.id, order.ticks, order.lots, 0, code)
+        self.remove(index)
+
+    def reducible_lots(self, side: int) -> int:
+        """How much a side can trade before the position changes its sign."""
+        return max(0, -self.position_lots if side == BUY else self.position_lots)
+
+    def book_fill(self, order: Resting, lots: int) -> None:
+        """The order as the venue has it after a fill."""
+        order.lots -= lots
+        order.filled_lots += lots
+        order.shown_lots = max(0, order.shown_lots - lots)
+        self.position_lots += lots if order.side == BUY else -lots
+
+    def fill(self, order: Resting, at_ns: int, wanted: int) -> None:
+        """A maker's fill, where the reports have room. One that only reduces goes when the position is closed."""
+        lots = wanted
+        if order.reduce_only:
+            lots = min(lots, self.reducible_lots(order.side))
+        if lots > 0:
+            self.book_fill(order, lots)
+            self.report(at_ns, FILLED_AS_MAKER, order.id, order.ticks, lots, order.lots, 0)
+        if lots < wanted:
+            self.report(at_ns, CANCELLED, order.id, order.ticks, order.lots, 0, POSITION_CLOSED)
+            order.lots = 0
+
+    def claim(self, key: int, displayed: int, wanted: int) -> int:
+        """What may still be had of a displayed level; it is remembered as taken. Full memory: nothing."""
+        index = -1
+        for at in range(self.taken_count):
+            if self.taken[at, 0] == key:
+                index = at
+        before = self.taken[index, 1] if index >= 0 else 0
+        lots = min(wanted, displayed - before)
+        if lots <= 0:
+            return 0
+        if not self.has_room():
+            self.withheld_count += 1
+            return 0
+        if index < 0:
+            if self.taken_count == len(self.taken):
+                return 0
+            index = self.taken_count
+            self.taken_count += 1
+            self.taken[index, 0] = key
+        self.taken[index, 1] = before + lots
+        return lots
+
+    def untaken(self, key: int, displayed: int) -> int:
+        """What `claim` could give of a level."""
+        for at in range(self.taken_count):
+            if self.taken[at, 0] == key:
+                return max(0, displayed - self.taken[at, 1])
+        return displayed if self.taken_count < len(self.taken) else 0

@@ -1,0 +1,137 @@
+"""Orders that rest: what the market's events do to them, and to the memory of what was taken."""
+
+from __future__ import annotations
+
+from streamtrader.events import BID, TOP, Event, Kind
+from streamtrader.kernel.market import Market
+from streamtrader.kernel.record import int64
+from streamtrader.simulator.resting import FIRED, Resting
+from streamtrader.simulator.takers import Takers
+
+
+class Makers(Takers):
+    def match(self, event: Event, market: Market) -> None:
+        """What the event does to resting orders and to our memory of taken levels."""
+        kind = event.kind
+        if kind == Kind.BOOK:
+            if self.taken_count > 0:
+                self.refresh(int64(event.side), market.ticks, event.flags & TOP != 0)
+            if self.count > 0:
+                self.match_level(event, market)
+        elif kind == Kind.TRADE:
+            if self.count > 0:
+                self.match_trade(event, market)
+            if self.armed_count > 0:
+                self.fire(market)
+        elif kind == Kind.BOOK_CLEAR:
+            self.taken_count = 0
+        elif kind == Kind.QUOTE and not market.has_depth:
+            self.taken_count = 0
+            self.match_quote(event, market)
+
+    def refresh(self, side: int, ticks: int, whole_side: bool) -> None:
+        """The feed shows a level anew: what we took there is in it, or came back."""
+        key = ticks * 2 + side
+        at = 0
+        while at < self.taken_count:
+            if self.taken[at, 0] == key or (whole_side and self.taken[at, 0] & 1 == side):
+                self.taken_count -= 1
+                self.taken[at, 0] = self.taken[self.taken_count, 0]
+                self.taken[at, 1] = self.taken[self.taken_count, 1]
+            else:
+                at += 1
+
+    def match_level(self, event: Event, market: Market) -> None:
+        index = 0
+        while index < self.count:
+            order = self.orders[index]
+            if order.is_resting:
+                if order.side == event.side:
+                    if order.ticks == market.ticks:
+                        self.move_up(order, float(market.before_lots), float(market.lots))
+                elif market.lots > 0 and order.reaches(market.ticks):
+                    key = market.ticks * 2 + int64(event.side)
+                    self.fill(order, market.event_ns, self.claim(key, market.lots, order.lots))
+            if order.lots == 0:
+                self.remove(index)
+            else:
+                index += 1
+
+    def match_quote(self, event: Event, market: Market) -> None:
+        """The only levels known, both at once: as `match_level` for each of them."""
+        top, top_lots = market.book.top, market.book.top_lots
+        index = 0
+        while index < self.count:
+            order = self.orders[index]
+            opposite = 1 - order.side
+            if not order.is_resting:
+                index += 1
+                continue
+            if order.ticks == top[order.side]:
+                order.ahead_lots = min(order.ahead_lots, float(top_lots[order.side]))
+                order.traded_lots = 0.0
+            if top[opposite] >= 0 and order.reaches(top[opposite]):
+                key = top[opposite] * 2 + opposite
+                self.fill(order, market.event_ns, self.claim(key, top_lots[opposite], order.lots))
+            if order.lots == 0:
+                self.remove(index)
+            else:
+                index += 1
+
+    def move_up(self, order: Resting, before: float, after: float) -> None:
+        """Cancels ahead of us: the displayed decrease that trades do not explain, times a probability."""
+        cancelled = max(0.0, before - after - order.traded_lots)
+        order.traded_lots = 0.0
+        if self.power > 0.0 and cancelled > 0.0:
+            front = order.ahead_lots**self.power
+            back = max(before - order.ahead_lots, 0.0) ** self.power
+            if front + back > 0.0:
+                order.ahead_lots -= cancelled * front / (front + back)
+        order.ahead_lots = min(max(order.ahead_lots, 0.0), after)
+
+    def match_trade(self, event: Event, market: Market) -> None:
+        """A seller hits bids: ours in the queue at that price, or before it when the price went through.
+
+        Our own orders share the traded size in the order of their arrival.
+        """
+        left = market.lots
+        index = 0
+        while index < self.count:
+            order = self.orders[index]
+            if order.is_resting and order.side != event.side and left > 0:
+                lots = 0
+                if order.ticks != market.ticks:
+                    through = market.ticks < order.ticks if order.side == BID else market.ticks > order.ticks
+                    lots = min(order.lots, left) if through else 0
+                else:
+                    order.ahead_lots -= market.lots
+                    order.traded_lots += market.lots
+                    if order.ahead_lots < 0.0:
+                        lots = min(order.shown_lots, left, int64(-order.ahead_lots))
+                        order.ahead_lots = 0.0
+                if lots > 0 and self.has_room():
+                    left -= lots
+                    self.fill(order, market.event_ns, lots)
+                    if order.shown_lots == 0 and order.lots > 0:  # the next part of an iceberg stands last
+                        order.show_next()
+                        order.ahead_lots = float(market.book.lots_at(order.side, order.ticks))
+                elif lots > 0:
+                    self.withheld_count += 1
+            if order.lots == 0:
+                self.remove(index)
+            else:
+                index += 1
+
+    def fire(self, market: Market) -> None:
+        """Orders whose trigger the trade has reached meet the book at once."""
+        index = 0
+        while index < self.count:
+            order = self.orders[index]
+            if order.trigger.kind != 0 and order.trigger.is_reached(market, order.side) and self.has_room():
+                order.trigger.kind = 0
+                self.armed_count -= 1
+                self.report(market.event_ns, FIRED, order.id, order.ticks, order.lots, order.lots, 0)
+                self.enter(index, market.event_ns, market, False)
+                index = 0  # orders may have gone
+            else:
+                index += 1

@@ -1,0 +1,220 @@
+"""Orders that reach the venue: they are rejected, take, rest, or what is left of them goes."""
+
+from __future__ import annotations
+
+import enum
+
+import numpy as np
+
+from streamtrader.events import BUY
+from streamtrader.kernel.market import Market
+from streamtrader.kernel.orders import Refusal
+from streamtrader.simulator.desk import POSITION_CLOSED, Desk
+from streamtrader.simulator.flight import CODE, DISPLAY, EXPIRES, LOTS, ORDER, REMAINING, TICKS
+from streamtrader.simulator.resting import (
+    ACCEPTED,
+    AMEND_REJECTED,
+    AMENDED,
+    FILLED_AS_TAKER,
+    REJECTED,
+    Resting,
+)
+
+
+class SelfTrade(enum.IntEnum):
+    """What the venue does before an order would meet another one of the same owner."""
+
+    NONE = 0  # it lets them trade; as they are both ours, nothing is filled
+    CANCEL_TAKER = 1
+    CANCEL_MAKER = 2
+    CANCEL_BOTH = 3
+
+
+# Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
+CANCEL_TAKER, CANCEL_MAKER = int(SelfTrade.CANCEL_TAKER), int(SelfTrade.CANCEL_MAKER)
+WOULD_TAKE, NO_LIQUIDITY, SELF_TRADE = int(Refusal.WOULD_TAKE), int(Refusal.NO_LIQUIDITY), int(Refusal.SELF_TRADE)
+KILLED_UNFILLED, TOO_MANY_ORDERS = int(Refusal.KILLED_UNFILLED), int(Refusal.TOO_MANY_ORDERS)
+LEVELS_WALKED = 64
+
+
+class Takers(Desk):
+    def take_over(self, words: np.ndarray, numbers: np.ndarray, due_ns: int, market: Market) -> None:
+        """A new order is here."""
+        if self.count == len(self.orders):
+            self.report(due_ns, REJECTED, words[ORDER], words[TICKS], 0, words[LOTS], TOO_MANY_ORDERS)
+            return
+        order = self.orders[self.count]
+        self.count += 1
+        order.id = words[ORDER]
+        order.ticks = words[TICKS]
+        order.lots = words[REMAINING]
+        order.filled_lots = words[LOTS] - words[REMAINING]
+        order.display_lots = words[DISPLAY]
+        order.expires_ns = words[EXPIRES]
+        order.read_code(words[CODE])
+        order.is_resting = False
+        if order.expires_ns != 0:
+            self.expiry_ns = min(self.expiry_ns, order.expires_ns)
+        if order.trigger.kind != 0:
+            order.trigger.ticks = numbers[0]
+            order.trigger.trail_ticks = numbers[1]
+            self.armed_count += 1
+            self.report(due_ns, ACCEPTED, order.id, order.ticks, order.lots, order.lots, 0)
+        else:
+            self.enter(self.count - 1, due_ns, market, True)
+
+    def enter(self, index: int, due_ns: int, market: Market, is_new: bool) -> None:
+        """The order meets the book."""
+        order = self.orders[index]
+        opposite = market.book.top[1 - order.side]
+        crosses = opposite >= 0 and order.reaches(opposite)
+        if order.post_only and crosses:
+            if is_new:
+                self.report(due_ns, REJECTED, order.id, order.ticks, order.lots, 0, WOULD_TAKE)
+                self.remove(index)
+            else:
+                self.cancel(index, due_ns, WOULD_TAKE)
+            return
+        if order.all_or_none and self.available(order, market) < order.lots:
+            self.cancel(index, due_ns, KILLED_UNFILLED)
+            return
+        if crosses or self.self_trade != 0:
+            index = self.trade(index, due_ns, market)
+            if index < 0:
+                return
+            order = self.orders[index]
+        is_bare = not market.has_depth and opposite < 0 and market.book.top[order.side] < 0
+        if is_bare and order.ticks == 0 and not order.post_only:
+            self.take_bare(order, due_ns, market)
+        self.rest(index, due_ns, market, is_new)
+
+    def rest(self, index: int, due_ns: int, market: Market, is_new: bool) -> None:
+        """What is left of it waits at its price, or goes."""
+        order = self.orders[index]
+        if order.lots == 0:
+            self.remove(index)
+        elif order.reduce_only and self.reducible_lots(order.side) == 0:
+            self.cancel(index, due_ns, POSITION_CLOSED)
+        elif order.immediate:
+            self.cancel(index, due_ns, NO_LIQUIDITY)
+        else:
+            order.is_resting = True
+            order.ahead_lots = float(market.book.lots_at(order.side, order.ticks))
+            order.traded_lots = 0.0
+            order.show_next()
+            if is_new:
+                self.report(due_ns, ACCEPTED, order.id, order.ticks, order.lots, order.lots, 0)
+
+    def trade(self, index: int, due_ns: int, market: Market) -> int:
+        """Take what the limit reaches, up to an own order on the other side; returns where the order stands now.
+
+        -1: it was cancelled rather than trade with its owner.
+        """
+        order = self.orders[index]
+        for _ in range(len(self.orders)):
+            barrier = self.own_price(order)
+            self.take(order, due_ns, market, barrier)
+            if order.lots == 0 or barrier < 0 or not order.reaches(barrier):
+                return index
+            order_id, mode = order.id, self.self_trade
+            if mode & CANCEL_MAKER:
+                self.cancel(self.own_at(order, barrier), due_ns, SELF_TRADE)
+                index = self.find(order_id)
+                order = self.orders[index]
+            if mode & CANCEL_TAKER:
+                self.cancel(index, due_ns, SELF_TRADE)
+                return -1
+        return index
+
+    def own_price(self, order: Resting) -> int:
+        """The best price at which an own order rests on the other side; -1: none, or nobody minds."""
+        best = -1
+        if self.self_trade == 0:
+            return best
+        for index in range(self.count):
+            other = self.orders[index]
+            if other.is_resting and other.side != order.side:
+                is_better = other.ticks < best if order.side == BUY else other.ticks > best
+                best = other.ticks if best < 0 or is_better else best
+        return best
+
+    def own_at(self, order: Resting, ticks: int) -> int:
+        """The first own order on the other side at a price; there is one."""
+        for index in range(self.count):
+            other = self.orders[index]
+            if other.is_resting and other.side != order.side and other.ticks == ticks:
+                return index
+        return -1
+
+    def take(self, order: Resting, due_ns: int, market: Market, barrier: int) -> None:
+        """Walk the displayed levels, less what we took before, no further than `barrier` (-1: no end)."""
+        side = 1 - order.side
+        ticks = market.book.top[side]
+        for _ in range(LEVELS_WALKED):
+            if ticks < 0 or order.lots == 0 or not order.reaches(ticks):
+                return
+            if barrier >= 0 and (ticks > barrier if order.side == BUY else ticks < barrier):
+                return
+            wanted = order.lots
+            if order.reduce_only:
+                wanted = min(wanted, self.reducible_lots(order.side))
+            lots = self.claim(ticks * 2 + side, market.book.lots_at(side, ticks), wanted)
+            if lots > 0:
+                self.book_fill(order, lots)
+                self.report(due_ns, FILLED_AS_TAKER, order.id, ticks, lots, order.lots, 0)
+            ticks = market.book.next_level(side, ticks)
+
+    def available(self, order: Resting, market: Market) -> int:
+        """How many lots the limit reaches, less what we took before."""
+        side = 1 - order.side
+        ticks = market.book.top[side]
+        lots = 0
+        for _ in range(LEVELS_WALKED):
+            if ticks < 0 or lots >= order.lots or not order.reaches(ticks):
+                break
+            lots += self.untaken(ticks * 2 + side, market.book.lots_at(side, ticks))
+            ticks = market.book.next_level(side, ticks)
+        return lots
+
+    def take_bare(self, order: Resting, due_ns: int, market: Market) -> None:
+        """No book was ever seen: the last price, made worse, for a share of the candle's volume."""
+        if market.last_price <= 0.0:
+            return
+        candle = market.candle
+        floor = market.last_price * self.bare_floor_bps * 1e-4
+        worse = max(floor, self.bare_range_share * (candle.high - candle.low))
+        price = market.last_price + (worse if order.side == BUY else -worse)
+        ticks = max(1, market.ticks_of(price))
+        lots = order.lots
+        if order.reduce_only:
+            lots = min(lots, self.reducible_lots(order.side))
+        if candle.interval_ns > 0:
+            lots = min(lots, market.lots_of(candle.volume * self.bare_volume_share))
+        if lots > 0 and self.has_room():
+            self.book_fill(order, lots)
+            self.report(due_ns, FILLED_AS_TAKER, order.id, ticks, lots, order.lots, 0)
+
+    def amend(self, index: int, words: np.ndarray, due_ns: int, market: Market) -> None:
+        """Another size or price. Only less at the same price keeps the place in the queue."""
+        order = self.orders[index]
+        ticks, lots = words[TICKS], words[LOTS] - order.filled_lots
+        if lots <= 0:
+            self.cancel(index, due_ns, 0)
+            return
+        is_same_place = ticks == order.ticks and lots <= order.lots
+        opposite = market.book.top[1 - order.side]
+        before = order.ticks
+        order.ticks = ticks
+        if order.post_only and not is_same_place and opposite >= 0 and order.reaches(opposite):
+            order.ticks = before
+            self.report(due_ns, AMEND_REJECTED, order.id, order.ticks, order.lots, 0, WOULD_TAKE)
+            return
+        order.lots = lots
+        self.report(due_ns, AMENDED, order.id, ticks, words[LOTS], lots, 0)
+        if order.trigger.kind != 0:
+            return
+        if is_same_place:
+            order.shown_lots = min(order.shown_lots, lots)
+        else:
+            order.is_resting = False
+            self.enter(index, due_ns, market, False)
