@@ -15,15 +15,14 @@ one address.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
-from streamtrader.errors import BadMessage, ConfigError
+from streamtrader.errors import BadMessage
 from streamtrader.instruments import Instrument
 from streamtrader.units import NS_PER_S
+from streamtrader.venues.coinbase_exchange.markets import ENDPOINTS, instrument_of, instruments_path
 from streamtrader.venues.history import (
     CANDLES,
     Cursor,
@@ -37,9 +36,7 @@ from streamtrader.venues.history import (
 )
 from streamtrader.venues.values import decoder, nanoseconds_of
 
-REST = "https://api.exchange.coinbase.com"
 LIMIT, CANDLES_LIMIT = 1_000, 300
-MAKER_FEE_BPS, TAKER_FEE_BPS = 40.0, 60.0  # of the lowest tier
 SIDES = {"sell": 0, "buy": 1}  # of the maker -> the aggressor's
 
 
@@ -60,18 +57,8 @@ class _Candle(NamedTuple):
     volume: float
 
 
-class _Product(msgspec.Struct, gc=False):
-    id: str
-    base_currency: str
-    quote_currency: str
-    base_increment: str
-    quote_increment: str
-    min_market_funds: str = "0"
-
-
 _trades_of = decoder(list[_Trade])
 _candles_of = decoder(list[_Candle])
-_product_of = decoder(_Product)
 
 
 class CoinbaseHistory(History):
@@ -85,27 +72,13 @@ class CoinbaseHistory(History):
         return RestLimits(weight_per_minute=300, requests_per_s=5.0, weight_per_day=200_000)
 
     def rest_urls(self, kind: str) -> tuple[str, ...]:
-        return (REST,)
+        return tuple(endpoint.rest for endpoint in ENDPOINTS)
 
     def rules(self, query: Query) -> Request:
-        return Request(f"/products/{quote(query.symbol)}", self.rules_weight)
+        return Request(instruments_path([query.symbol]), self.rules_weight)
 
     def instrument_of(self, body: bytes, query: Query) -> Instrument:
-        product = _product_of(body)
-        try:
-            return Instrument(
-                venue=self.name,
-                symbol=product.id,
-                base=product.base_currency,
-                quote=product.quote_currency,
-                price_tick=Decimal(product.quote_increment).normalize(),
-                size_lot=Decimal(product.base_increment).normalize(),
-                minimum_notional=Decimal(product.min_market_funds),
-                maker_fee_bps=MAKER_FEE_BPS,
-                taker_fee_bps=TAKER_FEE_BPS,
-            )
-        except (InvalidOperation, ConfigError) as error:
-            raise BadMessage(f"the rules of {query.symbol} cannot be read: {error!r}") from error
+        return instrument_of(body, self.name)
 
     def begin(self, query: Query) -> Cursor:
         if query.what == CANDLES:
@@ -113,7 +86,7 @@ class CoinbaseHistory(History):
         return {"low": 1, "high": 0}  # the newest id is not known yet
 
     def request(self, query: Query, cursor: Cursor) -> Request:
-        product = f"/products/{quote(query.symbol)}"
+        product = instruments_path([query.symbol])
         if query.what == CANDLES:
             start_s = cursor["start_s"]
             stop_s = start_s + (CANDLES_LIMIT - 1) * query.interval_s  # the end is part of it

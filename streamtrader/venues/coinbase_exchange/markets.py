@@ -65,13 +65,18 @@ def instruments_of(body: bytes, symbols: Sequence[str]) -> tuple[Instrument, ...
     missing = [symbol for symbol in symbols if symbol not in listed]
     if missing:
         raise ConfigError(f"coinbase-exchange does not list {', '.join(missing)}; its products are written BTC-USD")
-    return tuple(_instrument(listed[symbol]) for symbol in symbols or listed)
+    return tuple(_instrument(listed[symbol], "coinbase-exchange") for symbol in symbols or listed)
 
 
-def _instrument(product: _Product) -> Instrument:
+def instrument_of(body: bytes, venue: str) -> Instrument:
+    """The instrument of an answer about one product, for the feed of Coinbase's that is called `venue`."""
+    return _instrument(_product_of(body), venue)
+
+
+def _instrument(product: _Product, venue: str) -> Instrument:
     try:
         return Instrument(
-            venue="coinbase-exchange",
+            venue=venue,
             symbol=product.id,
             base=product.base_currency,
             quote=product.quote_currency,
