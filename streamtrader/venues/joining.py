@@ -19,51 +19,6 @@ LATE_NS = 300 * NS_PER_S  # a candle may be published that late
 HOLES_TOLD = 100
 
 
-class TradeJoiner:
-    """Trades by their ids, which count without holes."""
-
-    def __init__(self, query: Query, state: dict[str, Any] | None = None) -> None:
-        self._query = query
-        self._last_id: int = (state or {}).get("last_id", -1)
-        self._last_ns: int = (state or {}).get("last_ns", 0)
-        self.holes: list[list[int]] = (state or {}).get("holes", [])  # first and last id that is missing
-        self.is_done = False  # beyond the end of the query
-
-    def take(self, rows: Rows, now_ns: int, *, may_have_holes: bool) -> Rows | None:
-        """The rows that are new and wanted."""
-        _, first_of_each = np.unique(rows["id"], return_index=True)
-        rows = rows[first_of_each]
-        rows = rows[rows["id"] > self._last_id]
-        if not len(rows):
-            return rows
-        before = self._last_id if self._last_id >= 0 else int(rows["id"][0]) - 1
-        missing = np.flatnonzero(np.diff(rows["id"], prepend=before) > 1)
-        if len(missing) and not may_have_holes:
-            return None
-        ids = np.concatenate(([before], rows["id"]))
-        self.holes += [[int(ids[at]) + 1, int(ids[at + 1]) - 1] for at in missing]
-        self._last_id = int(rows["id"][-1])
-        clocks = rows["venue_ns"]
-        self.is_done = bool((clocks >= self._query.stop_ns).any())
-        rows = rows[(clocks >= self._query.start_ns) & (clocks < self._query.stop_ns)]
-        if len(rows):
-            rows["received_ns"] = np.maximum.accumulate(np.maximum(rows["venue_ns"], self._last_ns))
-            self._last_ns = int(rows["received_ns"][-1])
-        return rows
-
-    def finish(self, now_ns: int) -> Rows:
-        """What is still to come at the end of all pages."""
-        return np.zeros(0, EVENT)
-
-    def state(self) -> dict[str, Any]:
-        return {"last_id": self._last_id, "last_ns": self._last_ns, "holes": self.holes}
-
-    def found(self) -> dict[str, Any]:
-        """For the tape and the result: what is missing."""
-        told = [{"first_id": first, "last_id": last} for first, last in self.holes[:HOLES_TOLD]]
-        return {"missing": sum(last - first + 1 for first, last in self.holes), "holes": told}
-
-
 class PageJoiner:
     """Trades whose ids count nothing, of a venue whose pages lead on without holes: all of them, in its order."""
 
@@ -83,13 +38,47 @@ class PageJoiner:
         return rows
 
     def finish(self, now_ns: int) -> Rows:
+        """What is still to come at the end of all pages."""
         return np.zeros(0, EVENT)
 
     def state(self) -> dict[str, Any]:
         return {"last_ns": self._last_ns}
 
     def found(self) -> dict[str, Any]:
+        """For the tape and the result: what is missing."""
         return {}
+
+
+class TradeJoiner(PageJoiner):
+    """Trades by their ids, which count without holes."""
+
+    def __init__(self, query: Query, state: dict[str, Any] | None = None) -> None:
+        super().__init__(query, state)
+        self._last_id: int = (state or {}).get("last_id", -1)
+        self.holes: list[list[int]] = (state or {}).get("holes", [])  # first and last id that is missing
+
+    def take(self, rows: Rows, now_ns: int, *, may_have_holes: bool) -> Rows | None:
+        """The rows that are new and wanted."""
+        _, first_of_each = np.unique(rows["id"], return_index=True)
+        rows = rows[first_of_each]
+        rows = rows[rows["id"] > self._last_id]
+        if not len(rows):
+            return rows
+        before = self._last_id if self._last_id >= 0 else int(rows["id"][0]) - 1
+        missing = np.flatnonzero(np.diff(rows["id"], prepend=before) > 1)
+        if len(missing) and not may_have_holes:
+            return None
+        ids = np.concatenate(([before], rows["id"]))
+        self.holes += [[int(ids[at]) + 1, int(ids[at + 1]) - 1] for at in missing]
+        self._last_id = int(rows["id"][-1])
+        return super().take(rows, now_ns, may_have_holes=may_have_holes)
+
+    def state(self) -> dict[str, Any]:
+        return {"last_id": self._last_id, **super().state(), "holes": self.holes}
+
+    def found(self) -> dict[str, Any]:
+        told = [{"first_id": first, "last_id": last} for first, last in self.holes[:HOLES_TOLD]]
+        return {"missing": sum(last - first + 1 for first, last in self.holes), "holes": told}
 
 
 class CandleJoiner:
@@ -171,7 +160,7 @@ class CandleJoiner:
         return {"filled": self.filled, "missing_before": self.missing_before}
 
 
-Joiner = TradeJoiner | PageJoiner | CandleJoiner
+Joiner = PageJoiner | CandleJoiner
 
 
 def joiner_for(query: Query, history: History, state: dict[str, Any] | None = None) -> Joiner:

@@ -156,7 +156,7 @@ def test_pages_are_joined_in_the_order_of_the_venue_with_ids_that_repeat():
 
     taken = joiner.take(rows, 0, may_have_holes=False)
 
-    assert isinstance(joiner, PageJoiner)
+    assert type(joiner) is PageJoiner
     assert len(taken) == 4
     assert np.all(np.diff(taken["received_ns"]) >= 0)
     again = joiner_for(OF_TRADES, HISTORY, joiner.state())
