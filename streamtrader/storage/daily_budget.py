@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamtrader.errors import StorageError, VenueError
-from streamtrader.storage.files import explained, replace_whole
+from streamtrader.storage.files import explained, replace_whole, take_lock
 from streamtrader.units import NS_PER_DAY
 
 
@@ -66,14 +66,12 @@ class DailyBudget:
     @contextlib.contextmanager
     def _held(self) -> Iterator[tuple[int, float]]:
         """Day and sum so far, and nobody else changes them meanwhile."""
-        import fcntl  # not everywhere, and only a download needs it
-
         try:
             lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StorageError(f"{self._path}: {explained(error)}") from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # held for the time of one small write
+            take_lock(lock, waits=True)  # held for the time of one small write
             yield self._read()
         except OSError as error:
             raise StorageError(f"{self._path}: {explained(error)}") from error

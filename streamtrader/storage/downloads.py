@@ -17,9 +17,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from streamtrader.errors import RunLocked, StorageError
+from streamtrader.errors import StorageError
 from streamtrader.instruments import Instrument
-from streamtrader.storage.files import explained, replace_whole, sync_folder
+from streamtrader.storage.files import explained, open_locked, replace_whole, sync_folder
 from streamtrader.storage.tape import BLOCK_EVENTS, TapeWriter
 from streamtrader.storage.tape_layout import Slots
 from streamtrader.storage.tape_reader import Tape
@@ -184,12 +184,4 @@ def _blocks(tape: Tape) -> Iterator[Slots]:
 
 
 def _locked(path: Path) -> int:
-    import fcntl  # not everywhere, and only a download needs it
-
-    lock = os.open(path, os.O_RDWR)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise RunLocked(f"{path} is being written by another process.") from error
-    return lock
+    return open_locked(path, os.O_RDWR, f"{path} is being written by another process.")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and errors of the disk in words that say what to do."""
+"""Files that are there whole or not at all, locks that die with their process, and errors of the disk in plain words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 from pathlib import Path
+
+from streamtrader.errors import RunLocked
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space and start again with the same run directory",
@@ -41,6 +43,24 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def take_lock(descriptor: int, *, is_shared: bool = False, waits: bool = False) -> None:
+    """Lock a file until its descriptor is closed, if only by the end of the process; OSError where another has it."""
+    import fcntl  # not everywhere
+
+    fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | (0 if waits else fcntl.LOCK_NB))
+
+
+def open_locked(path: Path, flags: int, refusal: str) -> int:
+    """A descriptor that holds the lock of a file or folder; RunLocked with `refusal` where another process has it."""
+    descriptor = os.open(path, flags)
+    try:
+        take_lock(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        raise RunLocked(refusal) from error
+    return descriptor
 
 
 def _written_aside(path: Path, data: bytes) -> Path:

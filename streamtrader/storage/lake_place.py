@@ -7,7 +7,6 @@ and moved to its own; neither fsspec nor S3 shows a file that is still being put
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 
 from streamtrader.errors import ConfigError, StorageError
 from streamtrader.storage.extras import library
-from streamtrader.storage.files import explained, sync_file, sync_folder
+from streamtrader.storage.files import explained, open_locked, sync_file, sync_folder
 
 ASIDE = "_aside"  # engines leave out what begins with an underscore or a dot
 
@@ -92,14 +91,9 @@ class LocalPlace:
         folder = self.root / ASIDE / writer
         with self._explained(ASIDE):
             folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(folder, os.O_RDONLY)
+            refusal = f"{folder} is in use: the same tape is being exported to this lake right now. Wait for it."
+            descriptor = open_locked(folder, os.O_RDONLY, refusal)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise StorageError(
-                    f"{folder} is in use: the same tape is being exported to this lake right now. Wait for it."
-                ) from None
             with self._explained(ASIDE):
                 for left in folder.iterdir():
                     left.unlink()

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from streamtrader.errors import LayoutChanged, RunLocked, StorageError
+from streamtrader.errors import LayoutChanged, StorageError
 from streamtrader.instruments import Instrument
-from streamtrader.storage.files import create_whole, explained, replace_whole
+from streamtrader.storage.files import create_whole, explained, open_locked, replace_whole
 from streamtrader.storage.raw_frames import SUFFIX, cut_torn_tail
 from streamtrader.storage.tape import Tape, TapeWriter
 
@@ -220,14 +220,7 @@ def is_full(error: BaseException | None) -> bool:
 
 
 def _locked(folder: Path) -> int:
-    import fcntl  # not everywhere, and only a recording needs it
-
     with contextlib.suppress(FileExistsError):
         create_whole(folder / LOCK, b"")
-    lock = os.open(folder / LOCK, os.O_RDWR)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise RunLocked(f"{folder} is being recorded to by another process. Choose another folder.") from error
-    return lock
+    refusal = f"{folder} is being recorded to by another process. Choose another folder."
+    return open_locked(folder / LOCK, os.O_RDWR, refusal)

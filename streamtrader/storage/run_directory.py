@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamtrader.errors import LayoutChanged, RunDirectoryError, RunLocked, StorageError
-from streamtrader.storage.files import explained, replace_whole
+from streamtrader.storage.files import explained, replace_whole, take_lock
 from streamtrader.units import NS_PER_S
 
 SCHEMA = 1
@@ -169,7 +169,7 @@ class RunDirectory:
         except OSError:
             return None
         try:
-            _take(descriptor, shared=True)
+            take_lock(descriptor, is_shared=True)
         except OSError:
             text = os.read(descriptor, 32).decode(errors="replace").strip()
             return int(text) if text.isdigit() else 0
@@ -186,18 +186,12 @@ class RunDirectory:
         self.unlock()
 
 
-def _take(descriptor: int, *, shared: bool = False) -> None:
-    import fcntl  # not everywhere, and only a run needs it
-
-    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-
-
 def _take_patiently(descriptor: int) -> None:
     for _ in range(_LOCK_TRIES):  # `holder` of another process has the lock for some microseconds
         with contextlib.suppress(OSError):
-            return _take(descriptor)
+            return take_lock(descriptor)
         time.sleep(0.01)
-    return _take(descriptor)
+    return take_lock(descriptor)
 
 
 def _made(root: Path, name: str | None, now_ns: int) -> Path:
