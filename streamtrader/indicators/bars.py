@@ -49,7 +49,7 @@ class Bar(Record):
 
 
 class Bars(Record):
-    """The candle in the making and the last one that closed; a subclass says when it closes."""
+    """The candle in the making and the last one that closed; a subclass says in `is_full` when it closes."""
 
     def __init__(self) -> None:
         self.bar = Bar()
@@ -64,6 +64,17 @@ class Bars(Record):
         self.volume = ExactSum()
         self.buy_volume = ExactSum()
         self.value = ExactSum()
+
+    def update(self, trade: Trade) -> bool:
+        """Add a trade; True where it closed a candle."""
+        if not self.take(trade) or not self.is_full():
+            return False
+        self.finish()
+        return True
+
+    def is_full(self) -> bool:
+        """Whether the trade that was just added closes the candle."""
+        return False
 
     def take(self, trade: Trade) -> bool:
         """Add a trade; False where its price or size is no number above zero, and nothing was added."""
@@ -113,11 +124,8 @@ class TickBars(Bars):
         super().__init__()
         self.trades = whole_number("trades", trades)
 
-    def update(self, trade: Trade) -> bool:
-        if not self.take(trade) or self.trade_count < self.trades:
-            return False
-        self.finish()
-        return True
+    def is_full(self) -> bool:
+        return self.trade_count >= self.trades
 
 
 class VolumeBars(Bars):
@@ -127,11 +135,8 @@ class VolumeBars(Bars):
         super().__init__()
         self.threshold = above_zero("size", size)
 
-    def update(self, trade: Trade) -> bool:
-        if not self.take(trade) or self.volume.high < self.threshold:
-            return False
-        self.finish()
-        return True
+    def is_full(self) -> bool:
+        return not self.volume.high < self.threshold  # a sum that is no number any more closes it too
 
 
 class ValueBars(Bars):
@@ -141,11 +146,8 @@ class ValueBars(Bars):
         super().__init__()
         self.threshold = above_zero("value", value)
 
-    def update(self, trade: Trade) -> bool:
-        if not self.take(trade) or self.value.high < self.threshold:
-            return False
-        self.finish()
-        return True
+    def is_full(self) -> bool:
+        return not self.value.high < self.threshold  # a sum that is no number any more closes it too
 
 
 class ImbalanceBars(Bars):
