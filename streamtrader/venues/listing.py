@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from streamtrader.errors import BadMessage, ConfigError
@@ -16,6 +16,7 @@ from streamtrader.instruments import Instrument
 from streamtrader.venues.venue import Endpoints, Limits, Venue
 
 Scanner = Callable[..., int]
+Rule = TypeVar("Rule")
 
 
 class Sighting(NamedTuple):
@@ -168,6 +169,17 @@ class Listing(abc.ABC):
     def knows_url(self, url: str) -> bool:
         host = urlsplit(url).hostname or ""
         return any(host == known or host.endswith("." + known) for known in self.hosts)
+
+
+def chosen(listed: Mapping[str, Rule], symbols: Sequence[str], venue: str, written: str = "") -> list[Rule]:
+    """What is listed under the symbols that are asked for, in their order; all of it where none is named.
+
+    `ConfigError` for symbols that the venue does not list; `written` tells how it writes them.
+    """
+    missing = [symbol for symbol in symbols if symbol not in listed]
+    if missing:
+        raise ConfigError(f"{venue} does not list {', '.join(missing)}{written and '; '}{written}")
+    return [listed[symbol] for symbol in symbols or listed]
 
 
 def texts_of(frame: bytes) -> Any:

@@ -25,6 +25,7 @@ from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.events import TradingStatus
 from streamtrader.instruments import Instrument
 from streamtrader.units import NS_PER_S
+from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
 
@@ -113,10 +114,8 @@ def instruments_of(body: bytes, symbols: Sequence[str]) -> tuple[Instrument, ...
             f"alpaca does not tell the rules of {', '.join(symbols)}: {_refusal_of(body).message[:200]}"
         )
     listed = {asset.symbol: asset for asset in assets}
-    missing = [symbol for symbol in symbols if symbol not in listed]
-    if missing:
-        raise ConfigError(f"alpaca does not list {', '.join(missing)}; stocks are written AAPL, crypto BTC/USD")
-    return tuple(_instrument(listed[symbol]) for symbol in symbols or listed)
+    wanted = chosen(listed, symbols, "alpaca", "stocks are written AAPL, crypto BTC/USD")
+    return tuple(_instrument(asset) for asset in wanted)
 
 
 def _instrument(asset: _Asset) -> Instrument:

@@ -32,6 +32,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.instruments import Instrument
+from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
 
@@ -174,10 +175,8 @@ _exchange_info_of = decoder(_ExchangeInfo)
 def instruments_of(body: bytes, market: Market, symbols: Sequence[str]) -> tuple[Instrument, ...]:
     """The instruments of an exchangeInfo answer, in the order in which they were asked for."""
     listed = {entry.symbol: entry for entry in _exchange_info_of(body).symbols}
-    missing = [symbol for symbol in symbols if symbol not in listed]
-    if missing:
-        raise ConfigError(f"binance {market.name} does not list {', '.join(missing)}")
-    return tuple(_instrument(listed[symbol], market) for symbol in symbols or listed)
+    wanted = chosen(listed, symbols, f"binance {market.name}")
+    return tuple(_instrument(entry, market) for entry in wanted)
 
 
 def _instrument(entry: _Symbol, market: Market) -> Instrument:

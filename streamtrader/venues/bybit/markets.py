@@ -20,6 +20,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.instruments import Instrument
+from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
 
@@ -96,10 +97,8 @@ def instruments_of(body: bytes, symbols: Sequence[str]) -> tuple[Instrument, ...
     if answer.code:
         raise BadMessage(f"bybit: {answer.code} {answer.message[:200]}")
     listed = {rule.symbol: rule for rule in answer.result.rules}
-    missing = [symbol for symbol in symbols if symbol not in listed]
-    if missing:
-        raise ConfigError(f"bybit does not list {', '.join(missing)}; its symbols are written BTCUSDT")
-    return tuple(_instrument(listed[symbol]) for symbol in symbols or listed)
+    wanted = chosen(listed, symbols, "bybit", "its symbols are written BTCUSDT")
+    return tuple(_instrument(rule) for rule in wanted)
 
 
 def split(symbol: str) -> tuple[str, str]:

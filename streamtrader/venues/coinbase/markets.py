@@ -20,6 +20,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.instruments import Instrument
+from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
 
@@ -94,11 +95,8 @@ def instruments_path(kind: str, symbols: Sequence[str]) -> str:
 def instruments_of(body: bytes, kind: str, symbols: Sequence[str]) -> tuple[Instrument, ...]:
     """The instruments of a products answer, in the order in which they were asked for."""
     listed = {product.product_id: product for product in _products_of(body).products}
-    missing = [symbol for symbol in symbols if symbol not in listed]
-    if missing:
-        raise ConfigError(f"coinbase does not list {', '.join(missing)}; its products are written BTC-USD")
-    wanted = symbols or [symbol for symbol, product in listed.items() if product.kind == kind]
-    return tuple(_instrument(listed[symbol]) for symbol in wanted)
+    wanted = chosen(listed, symbols, "coinbase", "its products are written BTC-USD")
+    return tuple(_instrument(product) for product in wanted if symbols or product.kind == kind)
 
 
 def kind_of_symbol(symbol: str) -> str:

@@ -18,6 +18,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.instruments import Instrument
+from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
 
@@ -62,10 +63,8 @@ def instruments_of(body: bytes, symbols: Sequence[str]) -> tuple[Instrument, ...
     """The instruments of a products answer, in the order in which they were asked for."""
     products = _products_of(body) if body.lstrip().startswith(b"[") else [_product_of(body)]
     listed = {product.id: product for product in products}
-    missing = [symbol for symbol in symbols if symbol not in listed]
-    if missing:
-        raise ConfigError(f"coinbase-exchange does not list {', '.join(missing)}; its products are written BTC-USD")
-    return tuple(_instrument(listed[symbol], "coinbase-exchange") for symbol in symbols or listed)
+    wanted = chosen(listed, symbols, "coinbase-exchange", "its products are written BTC-USD")
+    return tuple(_instrument(product, "coinbase-exchange") for product in wanted)
 
 
 def instrument_of(body: bytes, venue: str) -> Instrument:

@@ -19,6 +19,7 @@ from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.events import TradingStatus
 from streamtrader.instruments import Instrument
 from streamtrader.units import decimal_of_places
+from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
 
@@ -80,10 +81,8 @@ def instruments_of(body: bytes, symbols: Sequence[str]) -> tuple[Instrument, ...
     if answer.error:
         raise BadMessage(f"kraken: {', '.join(answer.error)[:200]}")
     listed = {symbol_of(pair.wsname): pair for pair in answer.result.values()}
-    missing = [symbol for symbol in symbols if symbol not in listed]
-    if missing:
-        raise ConfigError(f"kraken does not list {', '.join(missing)}; its pairs are written BTC/USD")
-    return tuple(_instrument(symbol, listed[symbol]) for symbol in symbols or listed)
+    wanted = chosen(listed, symbols, "kraken", "its pairs are written BTC/USD")
+    return tuple(_instrument(pair) for pair in wanted)
 
 
 def symbol_of(wsname: str) -> str:
@@ -91,7 +90,8 @@ def symbol_of(wsname: str) -> str:
     return "/".join(OLD_NAMES.get(part, part) for part in wsname.split("/"))
 
 
-def _instrument(symbol: str, pair: _Pair) -> Instrument:
+def _instrument(pair: _Pair) -> Instrument:
+    symbol = symbol_of(pair.wsname)
     base, _, quoted = symbol.partition("/")
     try:
         tick = Decimal(pair.tick_size) if pair.tick_size else decimal_of_places(pair.pair_decimals)

@@ -21,6 +21,7 @@ import msgspec
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.events import TradingStatus
 from streamtrader.instruments import Instrument
+from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
 
@@ -111,10 +112,8 @@ def instruments_of(body: bytes, symbols: Sequence[str]) -> tuple[Instrument, ...
     if answer.code != "0":
         raise BadMessage(f"okx: {answer.code[:20]} {answer.msg[:200]}")
     listed = {rule.symbol: rule for rule in answer.data if rule.type in _KINDS}
-    missing = [symbol for symbol in symbols if symbol not in listed]
-    if missing:
-        raise ConfigError(f"okx does not list {', '.join(missing)}; its symbols are written BTC-USDT, BTC-USDT-SWAP")
-    return tuple(_instrument(listed[symbol]) for symbol in symbols or listed)
+    wanted = chosen(listed, symbols, "okx", "its symbols are written BTC-USDT, BTC-USDT-SWAP")
+    return tuple(_instrument(rule) for rule in wanted)
 
 
 def kind_of_symbol(symbol: str) -> str:
