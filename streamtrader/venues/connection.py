@@ -20,7 +20,7 @@ from streamtrader.venues.clock import SessionClock
 from streamtrader.venues.intake import ROWS_A_BOOK, ConnectionCounters, Intake
 from streamtrader.venues.lanes import Lane
 from streamtrader.venues.links import HandshakeRefused, Link, Opener, PicowsLink
-from streamtrader.venues.pacing import Backoff, Budget, retry_after_s
+from streamtrader.venues.pacing import Backoff, Budget, retry_after_s, take_turn
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.snapshots import BAN_S, BANNED, PAUSE_S, TOO_MANY, WAIT_MOST_S, SnapshotFetcher
 from streamtrader.venues.venue import Venue
@@ -128,13 +128,8 @@ class Connection:
 
     async def wait_for_turn(self) -> None:
         """Within the venue's limit of connections, and with room for what a new link writes."""
-        loop, intake = asyncio.get_running_loop(), self.intake
-        while True:
-            wait_s = self._budget.wait_s(loop.time(), 1.0)
-            if wait_s <= 0:
-                break
-            await asyncio.sleep(wait_s)
-        self._budget.spend(loop.time(), 1.0)
+        intake = self.intake
+        await take_turn(self._budget, 1.0)
         rows = ROWS_A_BOOK * len(self.venue.instruments) + ROWS_A_BOOK
         while self.ring.free < rows:
             intake.play()

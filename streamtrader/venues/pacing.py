@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
 
 
 class Backoff:
@@ -50,6 +52,21 @@ class Budget:
     def spend(self, now_s: float, units: float) -> None:
         self._spent.append((now_s, units))
         self._sum += units
+
+
+async def take_turn(budget: Budget, units: float, free_at_s: Callable[[], float] = lambda: 0.0) -> float:
+    """Sleep until `units` may be spent and the moment of `free_at_s` has come, which may move; spend them. Returns now.
+
+    Moments are those of the running loop's clock, in seconds.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        now_s = loop.time()
+        wait_s = max(free_at_s() - now_s, budget.wait_s(now_s, units))
+        if wait_s <= 0:
+            budget.spend(now_s, units)
+            return now_s
+        await asyncio.sleep(wait_s)
 
 
 def retry_after_s(header: str | None, default_s: float, most_s: float) -> float:

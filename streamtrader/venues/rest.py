@@ -27,8 +27,8 @@ from streamtrader.units import NS_PER_S
 from streamtrader.venues.credentials import HIDDEN
 from streamtrader.venues.history import Request, RestLimits
 from streamtrader.venues.links import REFUSALS
-from streamtrader.venues.pacing import Backoff, Budget, retry_after_s
-from streamtrader.venues.snapshots import BAN_S, BANNED, OK, PAUSE_S, TOO_MANY
+from streamtrader.venues.pacing import Backoff, Budget, retry_after_s, take_turn
+from streamtrader.venues.snapshots import BAN_S, BANNED, OK, PAUSE_S, TOO_MANY, body_of
 
 USER_AGENT = "streamtrader"
 ELSEWHERE = (403, 451)
@@ -163,23 +163,11 @@ class RestClient:
         return text[:200]
 
     async def _body(self, got: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        async for chunk in got.content.iter_chunked(1 << 16):
-            body += chunk
-            if len(body) > self.settings.body_bytes_most:
-                raise BadMessage(f"an answer of more than {self.settings.body_bytes_most} bytes")
-        return bytes(body)
+        return await body_of(got, self.settings.body_bytes_most)
 
     async def _wait_for_turn(self, weight: float) -> None:
         """Evenly spaced with jitter, and within the weight of a minute."""
-        loop = asyncio.get_running_loop()
-        while True:
-            now_s = loop.time()
-            wait_s = max(self._free_at_s - now_s, self._budget.wait_s(now_s, weight))
-            if wait_s <= 0:
-                break
-            await asyncio.sleep(wait_s)
-        self._budget.spend(now_s, weight)
+        now_s = await take_turn(self._budget, weight, lambda: self._free_at_s)
         self._free_at_s = now_s + self._random.uniform(1.0, 1.0 + JITTER) / self._limits.requests_per_s
 
     async def _sit_out(self, seconds: float, why: str) -> None:

@@ -14,7 +14,7 @@ import aiohttp
 from streamtrader.errors import BadMessage, LinkLost, VenueError
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.links import REFUSALS
-from streamtrader.venues.pacing import Backoff, Budget, retry_after_s
+from streamtrader.venues.pacing import Backoff, Budget, retry_after_s, take_turn
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.venue import SnapshotRequest, Venue
 
@@ -71,7 +71,7 @@ class SnapshotFetcher:
         else:
             backoff.failures = 1  # until it is known to have helped, the next one waits
         async with at_once:
-            await self._wait_for_budget(request.weight)
+            await take_turn(self._weights, request.weight, lambda: self._blocked_until_s)
             self.requested += 1
             try:
                 async with asyncio.timeout(self._settings.rest_timeout_s):
@@ -86,7 +86,7 @@ class SnapshotFetcher:
     ) -> None:
         async with session.get(url, allow_redirects=False) as response:
             self._check(response)
-            body = await self._body(response)
+            body = await body_of(response, self._settings.body_bytes_most, "snapshot: ")
             received_ns = self._received_ns(response)
             while self.is_delayed() or self._ring.free < self._venue.rows_of_answer(request, body):
                 self._on_events()
@@ -109,14 +109,6 @@ class SnapshotFetcher:
         if "html" in response.content_type:
             raise BadMessage("snapshot: a web page instead of JSON; something stands between us and the venue")
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(1 << 16):
-            body += chunk
-            if len(body) > self._settings.body_bytes_most:
-                raise BadMessage(f"snapshot: an answer of more than {self._settings.body_bytes_most} bytes")
-        return bytes(body)
-
     def _received_ns(self, response: aiohttp.ClientResponse) -> int:
         if not self._venue.is_stamped:
             return self._now_ns()
@@ -125,12 +117,12 @@ class SnapshotFetcher:
             raise BadMessage("snapshot: a stamped market answered without its stamp")
         return int(text)
 
-    async def _wait_for_budget(self, weight: int) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            now_s = loop.time()
-            wait_s = max(self._blocked_until_s - now_s, self._weights.wait_s(now_s, weight))
-            if wait_s <= 0:
-                break
-            await asyncio.sleep(wait_s)
-        self._weights.spend(now_s, weight)
+
+async def body_of(response: aiohttp.ClientResponse, bytes_most: int, told: str = "") -> bytes:
+    """The body of an answer; BadMessage, which `told` begins, where there is more of it than we take."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(1 << 16):
+        body += chunk
+        if len(body) > bytes_most:
+            raise BadMessage(f"{told}an answer of more than {bytes_most} bytes")
+    return bytes(body)
