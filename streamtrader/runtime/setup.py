@@ -132,8 +132,10 @@ def wanted_symbols(settings: Settings) -> tuple[str, ...]:
     if settings.is_chosen("exchange.symbols") and not settings.is_chosen("strategies"):
         return settings.exchange.symbols
     named = [symbol for strategy in settings.strategies for symbol in strategy.instruments]
-    once = {"".join(filter(str.isalnum, symbol)): symbol for symbol in reversed(named)}  # BTC/USDT is BTCUSDT
-    return tuple(symbol for symbol in dict.fromkeys(named) if symbol in once.values()) or settings.exchange.symbols
+    once: dict[str, str] = {}
+    for symbol in named:
+        once.setdefault("".join(filter(str.isalnum, symbol)), symbol)  # BTC/USDT is BTCUSDT
+    return tuple(once.values()) or settings.exchange.symbols
 
 
 def _exchange_of(settings: Settings, after_ns: int | None) -> AbstractAsyncContextManager[ExchangeProcess]:
