@@ -6,8 +6,9 @@ import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import Any, Self
 
-from streamtrader.errors import RunLocked
+from streamtrader.errors import RunLocked, StorageError
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space and start again with the same run directory",
@@ -43,6 +44,48 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class Appender:
+    """A file that only grows, opened without a buffer. `_failure` says why nothing more may be written to it."""
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self.path = path
+        self._file = file
+        self._failure = ""
+
+    def _write(self, data: memoryview) -> None:
+        while len(data):
+            written = self._file.write(data)
+            if not written:
+                raise OSError(errno.EIO, "the file took no bytes")
+            data = data[written:]
+
+    def sync(self) -> None:
+        """Make all that was appended durable. Slow (milliseconds): call it from another thread than the loop's."""
+        try:
+            sync_file(self._file.fileno())
+        except OSError as error:
+            # What a failed sync left on disk is unknown, and the next one would lie: nothing more is written.
+            self._failure = explained(error)
+            raise StorageError(f"{self.path} could not be made durable: {self._failure}") from error
+
+    def close(self) -> None:
+        """Sync, unless that would lie, and close."""
+        if self._file.closed:
+            return
+        try:
+            if not self._failure:
+                self.sync()
+        finally:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def take_lock(descriptor: int, *, is_shared: bool = False, waits: bool = False) -> None:

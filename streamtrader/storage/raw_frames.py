@@ -7,7 +7,6 @@ last one at most; `zstd -dc` and every reader of captures take the file as one.
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,7 +16,7 @@ import zstandard
 from streamtrader.errors import StorageError
 from streamtrader.kernel.ring import Ring
 from streamtrader.storage import raw_lines
-from streamtrader.storage.files import create_whole, explained, sync_file
+from streamtrader.storage.files import Appender, create_whole, explained, sync_file
 
 LEVEL = 6  # 80 MB of lines a second on one core, a ninth of their size; 9 gains a tenth and costs twice the time
 PACKED_BYTES = 1 << 20  # lines of so many bytes become a zstd frame without waiting for `flush`
@@ -113,18 +112,16 @@ class FrameLog:
         self.pending_bytes += len(text)
 
 
-class RawWriter:
+class RawWriter(Appender):
     """Appends lines to one file. What `flush` returned from is in the file; after `sync` it survives a power cut."""
 
     def __init__(self, path: Path, file: Any, header: bytes) -> None:
-        self.path = path
+        super().__init__(path, file)
         self.line_count = 0  # in the file, notes included
         self.first_ns = 0
         self.last_ns = 0
         self.size_bytes = 0
-        self._file = file
         self._header: bytes | None = header
-        self._failure = ""
         self._early: list[Item] = []  # from before any clock was known
         self._lines: list[bytes] = []
         self._line_bytes = 0
@@ -176,25 +173,14 @@ class RawWriter:
     def sync(self) -> None:
         """Flush, and wait until it is on the disk."""
         self.flush()
-        try:
-            sync_file(self._file.fileno())
-        except OSError as error:
-            self._failure = explained(error)
-            raise StorageError(f"{self.path} could not be made durable: {self._failure}") from error
+        super().sync()
 
     def close(self) -> None:
         """Sync and close. After a failure nothing is added: what is in the file is whole."""
-        if self._file.closed:
-            return
-        try:
-            if not self._failure:
-                self.sync()
-            else:
-                with contextlib.suppress(OSError):
-                    sync_file(self._file.fileno())
-        finally:
+        if self._failure and not self._file.closed:
             with contextlib.suppress(OSError):
-                self._file.close()
+                sync_file(self._file.fileno())
+        super().close()
 
     def _begin(self, received_ns: int) -> None:
         """The first clock that is known dates the first note, and what came before it."""
@@ -212,13 +198,6 @@ class RawWriter:
             line = raw_lines.line_of(self.last_ns, item.text)
         self._lines.append(line)
         self._line_bytes += len(line)
-
-    def _write(self, data: memoryview) -> None:
-        while len(data):
-            written = self._file.write(data)
-            if not written:
-                raise OSError(errno.EIO, "the file took no bytes")
-            data = data[written:]
 
     def _roll_back(self, why: str) -> None:
         """Only once: whoever goes on after a full disk begins another file."""

@@ -8,10 +8,8 @@ bytes that the session ended in, so nothing here may reorder, merge or drop an e
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +18,7 @@ from streamtrader.errors import LayoutChanged, StorageError
 from streamtrader.events import EVENT, MORE
 from streamtrader.instruments import Instrument
 from streamtrader.storage import tape_layout as layout
-from streamtrader.storage.files import create_whole, explained, sync_file
+from streamtrader.storage.files import Appender, create_whole, explained, sync_file
 from streamtrader.storage.tape_layout import Slots
 from streamtrader.storage.tape_reader import Tape
 
@@ -32,19 +30,20 @@ _NO_EVENTS: Slots = np.zeros(0, EVENT)
 SMALL_BLOCK = 1_024  # events up to which header and payload are joined to save a system call
 
 
-class TapeWriter:
-    """Appends to a tape. What `append` returned from is in the file; after `sync` it survives a power cut."""
+class TapeWriter(Appender):
+    """Appends to a tape. What `append` returned from is in the file; after `sync` it survives a power cut.
+
+    Rows of a message that never ended are not on the tape when it is closed: nothing was decided on them.
+    """
 
     def __init__(self, path: Path, file: Any, *, end: int, event_count: int, tape_crc: int) -> None:
-        self.path = path
+        super().__init__(path, file)
         self.event_count = event_count  # in the file
         self.cut_bytes = 0  # of a torn tail, when reopened
         self.cut_events = 0
-        self._file = file
         self._end = end
         self._tape_crc = tape_crc
         self._held = _NO_EVENTS
-        self._failure = ""
 
     @classmethod
     def create(cls, path: Path | str, instruments: Sequence[Instrument], metadata: dict[str, Any]) -> Self:
@@ -152,47 +151,12 @@ class TapeWriter:
             self._write(payload)
         return len(header) + payload.nbytes
 
-    def _write(self, data: memoryview) -> None:
-        while len(data):
-            written = self._file.write(data)
-            if not written:
-                raise OSError(errno.EIO, "the file took no bytes")
-            data = data[written:]
-
     def _roll_back(self) -> None:
         try:
             self._file.truncate(self._end)
             self._file.seek(self._end)
         except OSError as error:
             self._failure = explained(error)
-
-    def sync(self) -> None:
-        """Make all that was appended durable. Slow (milliseconds): call it from another thread than the loop's."""
-        try:
-            sync_file(self._file.fileno())
-        except OSError as error:
-            # What a failed sync left on disk is unknown, and the next one would lie: nothing more is written.
-            self._failure = explained(error)
-            raise StorageError(f"{self.path} could not be made durable: {self._failure}") from error
-
-    def close(self) -> None:
-        """Sync and close. Rows of a message that never ended are not on the tape: nothing was decided on them."""
-        if self._file.closed:
-            return
-        try:
-            if not self._failure:
-                self.sync()
-        finally:
-            with contextlib.suppress(OSError):
-                self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _joined(first: Slots, second: Slots) -> Slots:
