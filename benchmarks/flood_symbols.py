@@ -15,9 +15,10 @@ import numpy as np
 
 from benchmarks.results import busy_share, emit
 from streamtrader.bench.frames import mixed_symbols
-from streamtrader.bench.live import Loopback, loop_factory
+from streamtrader.bench.live import Loopback
 from streamtrader.bench.replay import INSTRUMENT, engine_for
 from streamtrader.bench.serving import serving
+from streamtrader.bench.timing import loop_factory
 from streamtrader.events import Kind
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring

@@ -15,15 +15,13 @@ import importlib.metadata
 import time
 from typing import Any
 
-import numpy as np
-
 from benchmarks.peers.decoders import DECODERS, Handler, Sink, handler_of
 from benchmarks.results import emit
 from streamtrader.bench.frames import KINDS
 from streamtrader.bench.serving import serving
+from streamtrader.bench.timing import loop_factory, percentiles
 
 LIBRARIES = ("picows", "websockets", "aiohttp")
-WARM_SHARE = 20  # the first twentieth of the latencies is left out
 
 
 class Clock:
@@ -105,20 +103,6 @@ async def play(url: str, options: argparse.Namespace, handle: Handler, clock: Cl
             tasks.create_task(spin(clock))
         await client(url, handle, clock, options.count, as_bytes=options.decoder == "json")
         clock.stop()
-
-
-def loop_factory(name: str) -> Any:
-    if name == "asyncio":
-        return asyncio.new_event_loop
-    import uvloop
-
-    return uvloop.new_event_loop
-
-
-def percentiles(latency_ns: Any) -> dict[str, float]:
-    kept = latency_ns[len(latency_ns) // WARM_SHARE :] / 1000.0
-    found = np.percentile(kept, [50, 90, 99, 99.9, 100])
-    return dict(zip(("p50_us", "p90_us", "p99_us", "p99_9_us", "max_us"), found.round(1).tolist(), strict=True))
 
 
 def measure(port: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from streamtrader.bench.frames import STAMP_BASE_NS, heads, message
 from streamtrader.bench.replay import INSTRUMENT, engine_for
 from streamtrader.bench.serving import serving
+from streamtrader.bench.timing import loop_factory, percentiles
 from streamtrader.events import ASK, BID, MORE, TOP, Kind
 from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.engine import Engine
@@ -28,8 +29,6 @@ from streamtrader.venues.venue import Endpoints
 
 CHANNELS = {"trade": "trade", "book": "bookTicker", "depth10": "depth@100ms", "depth20": "depth@100ms"}
 SNAPSHOT = b'{"lastUpdateId":0,"bids":[["49999.00000000","1.00000000"]],"asks":[["50001.00000000","1.00000000"]]}'
-WARM_SHARE = 20  # the first twentieth of the latencies is left out
-PERCENTS = (50, 90, 99, 99.9, 100)
 
 
 class Loopback(Binance):
@@ -69,13 +68,6 @@ class Turns:
         for part in ring.slices(first, last):
             self.latency_ns.append(done_ns - part["received_ns"])
         ring.played = ring.taped = last
-
-
-def percentiles(latency_ns: np.ndarray[Any, Any]) -> dict[str, float]:
-    """In microseconds."""
-    kept = latency_ns[len(latency_ns) // WARM_SHARE :] / 1000.0
-    names = [f"p{percent:g}_us" for percent in PERCENTS[:-1]] + ["max_us"]
-    return dict(zip(names, np.percentile(kept, PERCENTS).round(2).tolist(), strict=True))
 
 
 def turns_for(kind: str) -> Turns:
@@ -154,15 +146,6 @@ def over_loopback(
         wall_s = turns.last_s - turns.first_s
         return found | {"messages_per_s": round(count / wall_s), "cpu_us": round(cpu_s / count * 1e6, 2)}
     return found | percentiles(latency_ns[latency_ns < STAMP_BASE_NS // 2])
-
-
-def loop_factory() -> Any:
-    """uvloop where it exists."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 def measure(*, frames: int) -> dict[str, Any]:
