@@ -14,15 +14,16 @@ one address.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 from streamtrader.errors import BadMessage
 from streamtrader.instruments import Instrument
 from streamtrader.units import NS_PER_S
-from streamtrader.venues.coinbase_exchange.markets import ENDPOINTS, instrument_of, instruments_path
 from streamtrader.venues.history import (
     CANDLES,
     Cursor,
@@ -34,6 +35,8 @@ from streamtrader.venues.history import (
     candle_rows,
     trade_rows,
 )
+from streamtrader.venues.listing import Listing
+from streamtrader.venues.registry import listing_of
 from streamtrader.venues.values import decoder, nanoseconds_of
 
 LIMIT, CANDLES_LIMIT = 1_000, 300
@@ -68,17 +71,16 @@ class CoinbaseHistory(History):
     intervals_s = (60, 300, 900, 3_600, 21_600, 86_400)
     has_empty_candles = False
 
+    @property
+    def listing(self) -> Listing:
+        """Of the older interface to the same orders."""
+        return listing_of("coinbase-exchange")
+
     def limits(self, kind: str) -> RestLimits:
         return RestLimits(weight_per_minute=300, requests_per_s=5.0, weight_per_day=200_000)
 
-    def rest_urls(self, kind: str) -> tuple[str, ...]:
-        return tuple(endpoint.rest for endpoint in ENDPOINTS)
-
-    def rules(self, query: Query) -> Request:
-        return Request(instruments_path([query.symbol]), self.rules_weight)
-
     def instrument_of(self, body: bytes, query: Query) -> Instrument:
-        return instrument_of(body, self.name)
+        return replace(super().instrument_of(body, query), venue=self.name)
 
     def begin(self, query: Query) -> Cursor:
         if query.what == CANDLES:
@@ -86,7 +88,7 @@ class CoinbaseHistory(History):
         return {"low": 1, "high": 0}  # the newest id is not known yet
 
     def request(self, query: Query, cursor: Cursor) -> Request:
-        product = instruments_path([query.symbol])
+        product = f"/products/{quote(query.symbol)}"
         if query.what == CANDLES:
             start_s = cursor["start_s"]
             stop_s = start_s + (CANDLES_LIMIT - 1) * query.interval_s  # the end is part of it

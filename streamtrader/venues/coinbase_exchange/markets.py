@@ -64,18 +64,13 @@ def instruments_of(body: bytes, symbols: Sequence[str]) -> tuple[Instrument, ...
     products = _products_of(body) if body.lstrip().startswith(b"[") else [_product_of(body)]
     listed = {product.id: product for product in products}
     wanted = chosen(listed, symbols, "coinbase-exchange", "its products are written BTC-USD")
-    return tuple(_instrument(product, "coinbase-exchange") for product in wanted)
+    return tuple(_instrument(product) for product in wanted)
 
 
-def instrument_of(body: bytes, venue: str) -> Instrument:
-    """The instrument of an answer about one product, for the feed of Coinbase's that is called `venue`."""
-    return _instrument(_product_of(body), venue)
-
-
-def _instrument(product: _Product, venue: str) -> Instrument:
+def _instrument(product: _Product) -> Instrument:
     try:
         return Instrument(
-            venue=venue,
+            venue="coinbase-exchange",
             symbol=product.id,
             base=product.base_currency,
             quote=product.quote_currency,
