@@ -16,8 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from streamtrader.exchange.audience import Listener
 from streamtrader.exchange.dialects.levels import Change, TextLevels, scaled
 from streamtrader.exchange.dialects.translator import (
@@ -30,6 +28,7 @@ from streamtrader.exchange.dialects.translator import (
     Translator,
     clock_text,
     clock_text_of_ms,
+    object_in,
 )
 from streamtrader.exchange.limits import Published
 from streamtrader.units import NS_PER_S, decimal_text
@@ -71,9 +70,6 @@ class Alpaca(Translator[AlpacaGuest]):
         self.guests[listener] = AlpacaGuest(listener, is_crypto=path.startswith("/v1beta3"))
         return [self.said_now(listener, [{"T": "success", "msg": "connected"}])]
 
-    def shutdown(self, listener: Listener) -> list[bytes]:
-        return []
-
     def book_begun_by(self, payload: bytes) -> str:
         is_one = payload.startswith(b'[{"T":"o"') and b'"r":true' in payload
         return self.symbol_in(payload[:60]) if is_one else ""
@@ -97,9 +93,7 @@ class Alpaca(Translator[AlpacaGuest]):
 
     def whole_book(self, product: Product) -> Iterator[Told]:
         if "/" in product.name:
-            levels = product.levels
-            sides = (list(levels.bids.top(None).items()), list(levels.asks.top(None).items()))
-            yield self._book_told(product, sides, clock_text(self.now_ns), ',"r":true')
+            yield self._book_told(product, product.levels.whole(), clock_text(self.now_ns), ',"r":true')
 
     def _book_told(self, product: Product, sides: tuple[list[Change], list[Change]], clock: str, mark: str) -> Told:
         levels = product.levels
@@ -141,11 +135,8 @@ class Alpaca(Translator[AlpacaGuest]):
     # What a client says.
 
     def answer(self, listener: Listener, message: str | bytes) -> list[bytes]:
-        try:
-            request = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            request = None
-        action = request.get("action") if isinstance(request, dict) else None
+        request = object_in(message) or {}
+        action = request.get("action")
         guest = self.guests[listener]
         if action == "auth":
             return [self._let_in(guest, request)]

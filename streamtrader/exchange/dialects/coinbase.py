@@ -27,6 +27,7 @@ from streamtrader.exchange.dialects.translator import (
     Translator,
     clock_text,
     clock_text_of_ms,
+    object_in,
 )
 from streamtrader.exchange.limits import Published
 from streamtrader.units import decimal_text
@@ -52,9 +53,6 @@ class Coinbase(Translator[CoinbaseGuest]):
 
     def greet(self, listener: Listener, path: str) -> list[bytes]:
         self.guests[listener] = CoinbaseGuest(listener)
-        return []
-
-    def shutdown(self, listener: Listener) -> list[bytes]:
         return []
 
     def book_begun_by(self, payload: bytes) -> str:
@@ -84,9 +82,7 @@ class Coinbase(Translator[CoinbaseGuest]):
             yield self._book_told(product, "update", changes, clock_text_of_ms(at_ms))
 
     def whole_book(self, product: Product) -> Iterator[Told]:
-        levels = product.levels
-        sides = (list(levels.bids.top(None).items()), list(levels.asks.top(None).items()))
-        yield self._book_told(product, "snapshot", sides, clock_text(self.now_ns))
+        yield self._book_told(product, "snapshot", product.levels.whole(), clock_text(self.now_ns))
 
     def _book_told(self, product: Product, kind: str, sides: tuple[list[Change], list[Change]], clock: str) -> Told:
         levels = product.levels
@@ -133,11 +129,8 @@ class Coinbase(Translator[CoinbaseGuest]):
     # What a client says.
 
     def answer(self, listener: Listener, message: str | bytes) -> list[bytes]:
-        try:
-            request = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            request = None
-        kind = request.get("type") if isinstance(request, dict) else None
+        request = object_in(message) or {}
+        kind = request.get("type")
         if kind not in ("subscribe", "unsubscribe"):
             return [self._failure(listener, "failure to parse request")]
         channel, names = request.get("channel"), request.get("product_ids", [])

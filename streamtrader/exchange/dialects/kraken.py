@@ -16,8 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from streamtrader.exchange.audience import Listener
 from streamtrader.exchange.dialects.levels import Change, Levels, TextLevels, changes_between
 from streamtrader.exchange.dialects.translator import (
@@ -28,6 +26,7 @@ from streamtrader.exchange.dialects.translator import (
     Translator,
     clock_text,
     clock_text_of_ms,
+    object_in,
 )
 from streamtrader.exchange.limits import Published
 from streamtrader.units import decimal_text, places_of
@@ -123,11 +122,8 @@ class Kraken(Translator[KrakenGuest]):
     # What a client says.
 
     def answer(self, listener: Listener, message: str | bytes) -> list[bytes]:
-        try:
-            request = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            request = None
-        if not isinstance(request, dict):
+        request = object_in(message)
+        if request is None:
             return [self._answered(listener, {}, {"error": "Malformed request", "method": "error", "success": False})]
         method, parameters = request.get("method"), request.get("params")
         if method == "ping":

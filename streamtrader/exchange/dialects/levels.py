@@ -99,6 +99,10 @@ class Levels:
                 changed.append((price, size))
         return changes
 
+    def whole(self) -> tuple[list[Change], list[Change]]:
+        """Every level, as changes of an empty book."""
+        return list(self.bids.top(None).items()), list(self.asks.top(None).items())
+
     def price(self, number: int) -> str:
         return spelled(number, self.price_places)
 

@@ -175,9 +175,9 @@ class Translator(abc.ABC, Generic[GuestOf]):
     def answer(self, listener: Listener, message: str | bytes) -> list[bytes]:
         """Do what a message asks for; payloads to send in this order."""
 
-    @abc.abstractmethod
     def shutdown(self, listener: Listener) -> list[bytes]:
         """How the venue announces that it will end a connection; nothing where it just does."""
+        return []
 
     @abc.abstractmethod
     def book_begun_by(self, payload: bytes) -> str:
@@ -211,6 +211,15 @@ class Translator(abc.ABC, Generic[GuestOf]):
 
     @abc.abstractmethod
     def rest(self, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]) -> Answer: ...
+
+
+def object_in(message: str | bytes) -> dict[str, Any] | None:
+    """A client's message where it is a JSON object."""
+    try:
+        request = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        return None
+    return request if isinstance(request, dict) else None
 
 
 def clock_text(at_ns: int) -> str:
