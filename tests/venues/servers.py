@@ -64,6 +64,25 @@ class VenueServer:
 
 
 @asynccontextmanager
+async def mute() -> AsyncIterator[str]:
+    """The address of somebody who takes connections and says nothing."""
+    taken = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(over := asyncio.Event())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for over in taken:  # what a loop leaves open would be told as the failure of some later test
+            await over.wait()
+
+
+@asynccontextmanager
 async def serving(
     script: Script, answer: Answer = snapshot_of_ten, refusal: Answer | None = None
 ) -> AsyncIterator[VenueServer]:

@@ -13,6 +13,7 @@ from streamtrader.errors import LinkLost, VenueError
 from streamtrader.venues.history import Request
 from streamtrader.venues.rest import RestClient
 from tests.venues.past import FAST, QUICK, Past, past_trades, serving_past
+from tests.venues.servers import mute
 
 TRADES = past_trades(20)
 RULES = Request("/products/BTC-USD", 1.0)
@@ -51,23 +52,9 @@ async def test_an_answer_without_end_and_one_that_never_comes_are_given_up():
             await asked(past.url, settings=replace(QUICK, body_bytes_most=10))
     with pytest.raises(LinkLost, match="in 4 tries"):
         await asked("http://127.0.0.1:1")
-
-    served: list[asyncio.Event] = []
-
-    async def silent(reader, writer):
-        served.append(over := asyncio.Event())
-        await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        over.set()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with mute() as address:
         with pytest.raises(LinkLost, match="TimeoutError"):
-            await asked(f"http://127.0.0.1:{port}", settings=replace(QUICK, timeout_s=0.05, tries=2))
-        for over in served:  # what a loop leaves open would be told as the failure of some later test
-            await over.wait()
+            await asked(f"http://{address}", settings=replace(QUICK, timeout_s=0.05, tries=2))
 
 
 async def test_the_weight_of_a_minute_is_never_exceeded():
