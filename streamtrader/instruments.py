@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamtrader.errors import ConfigError
-from streamtrader.units import decimal_text, per_unit
+from streamtrader.units import ABSURD_PRICE, ABSURD_SIZE, STEPS_MOST, decimal_text, per_unit
 
 KINDS = ("spot", "perpetual", "future")
+
+
+class Most(NamedTuple):
+    """The largest price and the largest size that are believed; both belong to what is believed."""
+
+    price: float
+    size: float
+
+
+BELIEVED = Most(ABSURD_PRICE, ABSURD_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,12 @@ class Instrument:
     @property
     def lots_per_unit(self) -> float:
         return per_unit(self.size_lot)
+
+    @property
+    def most(self) -> Most:
+        """What is believed of this market, and can be counted in its own ticks and lots."""
+        price = min(ABSURD_PRICE, STEPS_MOST / self.ticks_per_unit)
+        return Most(price, min(ABSURD_SIZE, STEPS_MOST / self.lots_per_unit))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: decimals as text."""

@@ -18,9 +18,16 @@ NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
-# The largest price or size that is believed. A double still separates neighbouring ticks of 1e-4 here, and
-# ticks of 1e-8 stay far below the 2**62 that a kernel integer may hold.
-ABSURD = 1e9
+# What nobody can mean, whatever is traded. A bitcoin costs 2e9 rupiah, 3e9 dong, 1e11 rials; of the cheapest coins
+# there are just below 1e15 (SHIB 6e14, PEPE 4e14), and one level of their books shows 1e11 and more.
+ABSURD_PRICE = 1e12
+ABSURD_SIZE = 1e15
+ABSURD_VOLUME = 1e18  # of an interval: all coins of a kind may change hands often
+# How many ticks or lots the engine's int64 can be trusted with: the key of a level is twice its ticks, the reach of a
+# book four times a distance. A double is exact to 10**15 of them, which is a bitcoin at ten million in ticks of 1e-8;
+# beyond, neighbouring steps may become one, as far from the market as jokes are. What we own ourselves stays exact.
+STEPS_MOST = 2**60
+ORDER_LOTS_MOST = 2**53
 
 
 def ticks_of(price: float, ticks_per_unit: float) -> int:

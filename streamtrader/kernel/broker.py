@@ -13,7 +13,7 @@ from streamtrader.kernel.orders import ARMED, CANCELLING, INTENT, Refusal
 from streamtrader.kernel.record import int64
 from streamtrader.kernel.sight import Sight
 from streamtrader.kernel.triggers import STOP, TAKE_PROFIT, TOUCH, TRAILING
-from streamtrader.units import ABSURD
+from streamtrader.units import ORDER_LOTS_MOST, STEPS_MOST
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 SIZE_BELOW_LOT, PRICE_INVALID = int(Refusal.SIZE_BELOW_LOT), int(Refusal.PRICE_INVALID)
@@ -29,7 +29,7 @@ class Broker(Sight):
 
     def hold(self, size: float) -> None:
         """Want this position, signed; the difference to what is held and on its way becomes a market order."""
-        if not abs(size) < ABSURD:
+        if not abs(size) * self.market.lots_per_unit <= ORDER_LOTS_MOST:
             self.refuse(SIZE_BELOW_LOT)
             return
         lots = self.market.lots_of(abs(size))
@@ -42,14 +42,14 @@ class Broker(Sight):
         A limit between two ticks is moved away from the market: down for a buyer, up for a seller.
         """
         ticks = -1
-        if limit >= 0.0 and limit < ABSURD:
+        if limit >= 0.0 and limit * self.market.ticks_per_unit <= STEPS_MOST:
             ticks = int64(limit * self.market.ticks_per_unit + 1e-3)
         return self.ask(BUY, size, ticks, ticks <= 0 and limit != 0.0, post_only, immediate)
 
     def sell(self, size: float, limit: float = 0.0, post_only: bool = False, immediate: bool = False) -> int:
         """The same for a sale."""
         ticks = -1
-        if limit >= 0.0 and limit < ABSURD:
+        if limit >= 0.0 and limit * self.market.ticks_per_unit <= STEPS_MOST:
             ticks = int64(math.ceil(limit * self.market.ticks_per_unit - 1e-3))
         return self.ask(SELL, size, ticks, ticks <= 0 and limit != 0.0, post_only, immediate)
 
@@ -61,7 +61,7 @@ class Broker(Sight):
         self, side: int, size: float, ticks: int, is_bad_price: bool, post_only: bool, immediate: bool
     ) -> int:
         """Write the intent into the blotter. What cannot be an order at all is refused here."""
-        lots = self.market.lots_of(size) if size > 0.0 and size < ABSURD else 0
+        lots = self.lots_asked(size)
         if is_bad_price:
             self.refuse(PRICE_INVALID)
             return 0
@@ -69,6 +69,16 @@ class Broker(Sight):
             self.refuse(SIZE_BELOW_LOT)
             return 0
         return self.ask_lots(side, lots, ticks, post_only, immediate)
+
+    def lots_asked(self, size: float) -> int:
+        """Whole lots of a size; 0 when it is none."""
+        is_size = size > 0.0 and size * self.market.lots_per_unit <= ORDER_LOTS_MOST
+        return self.market.lots_of(size) if is_size else 0
+
+    def ticks_asked(self, price: float) -> int:
+        """The nearest number of ticks; -1 when it is no price."""
+        is_price = price >= 0.0 and price * self.market.ticks_per_unit <= STEPS_MOST
+        return self.market.ticks_of(price) if is_price else -1
 
     def ask_lots(self, side: int, lots: int, ticks: int, post_only: bool, immediate: bool) -> int:
         """The same in lots; `ticks` 0 is at the market."""
@@ -120,7 +130,7 @@ class Broker(Sight):
     def show_only(self, order_id: int, size: float) -> bool:
         """An iceberg: no more than `size` of a limit order is displayed at a time, and each new part queues behind."""
         index = self.intent(order_id)
-        lots = self.market.lots_of(size) if size > 0.0 and size < ABSURD else 0
+        lots = self.lots_asked(size)
         if index < 0 or lots <= 0 or self.seat.blotter.orders[index].ticks == 0:
             return False
         self.seat.blotter.orders[index].display_lots = lots
@@ -188,7 +198,7 @@ class Broker(Sight):
         is_sound = self.stop_at(stop_id, stop, source)
         if target == 0.0:
             return is_sound
-        ticks = int64(target * self.market.ticks_per_unit + 0.5) if target > 0.0 and target < ABSURD else -1
+        ticks = self.ticks_asked(target)
         if ticks <= 0:
             self.refuse(PRICE_INVALID)
             return False
@@ -213,8 +223,8 @@ class Broker(Sight):
         id is open, or the values cannot be an order's.
         """
         index = self.seat.blotter.find(order_id)
-        lots = self.market.lots_of(size) if size > 0.0 and size < ABSURD else 0
-        ticks = int64(limit * self.market.ticks_per_unit + 0.5) if limit >= 0.0 and limit < ABSURD else -1
+        lots = self.lots_asked(size)
+        ticks = self.ticks_asked(limit)
         if index < 0 or lots <= 0 or ticks < 0 or (limit > 0.0 and ticks == 0):
             return False
         order = self.seat.blotter.orders[index]
@@ -237,7 +247,7 @@ class Broker(Sight):
     def move_trigger(self, order_id: int, price: float) -> bool:
         """Move the trigger of an order that the engine holds back; a trailing one goes on from there."""
         index = self.seat.blotter.find(order_id)
-        if index < 0 or not (price > 0.0 and price < ABSURD):
+        if index < 0 or self.ticks_asked(price) <= 0:
             return False
         order = self.seat.blotter.orders[index]
         if order.state != ARMED and order.state != INTENT:

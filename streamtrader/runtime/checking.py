@@ -15,6 +15,7 @@ import numpy as np
 
 from streamtrader.errors import TapeCorrupt
 from streamtrader.events import Kind
+from streamtrader.instruments import Most
 from streamtrader.runtime.checking_books import Agreement, BookCheck
 from streamtrader.runtime.checking_clocks import LatencyCheck, ReceivedCheck, StreamCheck
 from streamtrader.runtime.checking_findings import FAULT, Chunk, Events, Finding, Findings
@@ -86,7 +87,8 @@ def check_tape(path: Path | str) -> CheckResult:
     symbols = [instrument.symbol for instrument in instruments]
     if len(set(symbols)) < len(symbols):
         symbols = [f"{instrument.venue} {instrument.symbol}" for instrument in instruments]
-    check = TapeCheck([instrument.venue for instrument in instruments], symbols)
+    venues, most = [each.venue for each in instruments], [each.most for each in instruments]
+    check = TapeCheck(venues, symbols, most)
     for tape in tapes:
         for events in _chunks_of(tape):
             check.take(events)
@@ -133,8 +135,11 @@ class _Instrument:
 class TapeCheck:
     """Takes the events of a tape in order, then says what it found."""
 
-    def __init__(self, venues: Sequence[str] = (), symbols: Sequence[str] = ()) -> None:
+    def __init__(
+        self, venues: Sequence[str] = (), symbols: Sequence[str] = (), most: Sequence[Most] = ()
+    ) -> None:
         self.findings = Findings()
+        self._most = most
         self._symbols = list(symbols)
         self._names = sorted(set(venues)) or [""]
         self._venue_of = np.array([self._names.index(venue) for venue in venues] or [0], np.int64)
@@ -150,7 +155,7 @@ class TapeCheck:
         chunk = Chunk.of(events, self._taken)
         self._taken += len(events)
         self._counts += np.bincount(chunk.kind, minlength=256)
-        check_values(chunk, self.findings)
+        check_values(chunk, self.findings, self._most)
         self._received.take(chunk, self.findings)
         venue = self._venue_of[np.minimum(chunk.instrument, len(self._venue_of) - 1)]
         for number, latency in enumerate(self._latencies):

@@ -19,7 +19,7 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 CHECKS: dict[str, tuple[str, str]] = {
     "not_a_number": (FAULT, "a word is NaN or infinite"),
-    "impossible_value": (FAULT, "a price that is not above 0, a negative size, either above 1e9, or no time"),
+    "impossible_value": (FAULT, "a price not above 0, a negative size, more than anybody can mean or ticks and lots can count, or no time"),
     "candle_inconsistent": (FAULT, "its low above its high, or its open or close outside of them"),
     "received_disorder": (FAULT, "received before the event in front of it"),
     "book_gap": (FAULT, "the sequence of a book broke"),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from streamtrader.events import BookState, Kind
+from streamtrader.instruments import Most
 from streamtrader.runtime.checking_findings import Chunk, Findings, Mask
-from streamtrader.units import ABSURD
+from streamtrader.units import ABSURD_PRICE, ABSURD_SIZE, ABSURD_VOLUME
 
 TRADED = (Kind.TRADE, Kind.LIQUIDATION)
+COUNTED = (Kind.TRADE, Kind.QUOTE, Kind.BOOK)  # what becomes ticks and lots
 RATE_MOST = 1.0  # a funding rate is a fraction of the position; the whole of it in one interval is no rate
 _KNOWN = np.zeros(256, np.bool_)
 _KNOWN[[int(kind) for kind in Kind]] = True
 
 
-def check_values(chunk: Chunk, findings: Findings) -> None:
-    """NaN and what cannot be, in every kind."""
+def check_values(chunk: Chunk, findings: Findings, most: Sequence[Most] = ()) -> None:
+    """NaN and what cannot be, in every kind. `most` is what the ticks and lots of each instrument can count."""
     is_finite = np.isfinite(chunk.a) & np.isfinite(chunk.b) & np.isfinite(chunk.c) & np.isfinite(chunk.d)
     candles = chunk.kind == Kind.CANDLE
     if candles.any():
@@ -25,14 +29,31 @@ def check_values(chunk: Chunk, findings: Findings) -> None:
     is_wrong = (chunk.received_ns <= 0) | (chunk.venue_ns < 0)
     traded, book = np.isin(chunk.kind, TRADED), chunk.kind == Kind.BOOK
     corrected, marked = chunk.kind == Kind.CORRECTION, chunk.kind == Kind.MARK
-    is_no_price = ~_is_within(chunk.a) | (chunk.a == 0.0)
-    is_no_size = ~_is_within(chunk.b)
+    is_no_price = ~_is_within(chunk.a, ABSURD_PRICE) | (chunk.a == 0.0)
+    is_no_size = ~_is_within(chunk.b, ABSURD_SIZE)
     is_wrong |= (traded | book) & (is_no_price | is_no_size)
     is_wrong |= traded & (chunk.b == 0.0)
     is_wrong |= corrected & (is_no_size | ((chunk.b > 0.0) & is_no_price))
     if marked.any():
-        is_wrong |= marked & (is_no_price | is_no_size | (np.abs(chunk.c) > RATE_MOST))
+        is_no_index = ~_is_within(chunk.b, ABSURD_PRICE)
+        is_wrong |= marked & (is_no_price | is_no_index | (np.abs(chunk.c) > RATE_MOST))
+    if most:
+        is_wrong |= _is_uncountable(chunk, most)
     findings.mark("impossible_value", is_wrong & is_finite, chunk)
+
+
+def _is_uncountable(chunk: Chunk, most: Sequence[Most]) -> Mask:
+    """Prices and sizes that would not fit the integers of the engine."""
+    is_counted = np.isin(chunk.kind, COUNTED)
+    is_quote = chunk.kind == Kind.QUOTE
+    price = np.where(is_quote, np.fmax(chunk.a, chunk.c), chunk.a)
+    size = np.where(is_quote, np.fmax(chunk.b, chunk.d), chunk.b)
+    limits = np.array(most)
+    if not np.any(is_counted & ((price > limits[:, 0].min()) | (size > limits[:, 1].min()))):
+        return np.zeros(len(chunk), np.bool_)  # as nearly always
+    own = limits[np.minimum(chunk.instrument, len(limits) - 1)]
+    is_beyond: Mask = is_counted & ((price > own[:, 0]) | (size > own[:, 1]))
+    return is_beyond
 
 
 def check_quotes(quotes: Chunk, findings: Findings) -> None:
@@ -40,7 +61,7 @@ def check_quotes(quotes: Chunk, findings: Findings) -> None:
     is_wrong = np.zeros(len(quotes), np.bool_)
     is_whole = np.ones(len(quotes), np.bool_)
     for price, size in ((quotes.a, quotes.b), (quotes.c, quotes.d)):
-        is_wrong |= np.isfinite(price) & np.isfinite(size) & ~(_is_within(price) & _is_within(size))
+        is_wrong |= np.isfinite(price) & np.isfinite(size) & ~(_is_within(price, ABSURD_PRICE) & _is_within(size, ABSURD_SIZE))
         is_wrong |= (price == 0.0) & (size > 0.0)
         is_whole &= (price > 0.0) & (size > 0.0)
     findings.mark("impossible_value", is_wrong, quotes)
@@ -50,9 +71,9 @@ def check_quotes(quotes: Chunk, findings: Findings) -> None:
 
 def check_candles(candles: Chunk, findings: Findings) -> None:
     volume = candles.id.view(np.float64)
-    is_wrong = volume < 0.0
+    is_wrong = (volume < 0.0) | (volume > ABSURD_VOLUME)
     for price in (candles.a, candles.b, candles.c, candles.d):
-        is_wrong |= np.isfinite(price) & (~_is_within(price) | (price == 0.0))
+        is_wrong |= np.isfinite(price) & (~_is_within(price, ABSURD_PRICE) | (price == 0.0))
     findings.mark("impossible_value", is_wrong, candles)
     low, high = candles.c, candles.b
     is_odd = low > high
@@ -91,5 +112,5 @@ class LinkCheck:
             findings.mark("book_not_live", is_open, links)
 
 
-def _is_within(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Mask:
-    return (values >= 0.0) & (values <= ABSURD)
+def _is_within(values: np.ndarray[tuple[int], np.dtype[np.float64]], most: float) -> Mask:
+    return (values >= 0.0) & (values <= most)

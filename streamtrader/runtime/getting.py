@@ -31,6 +31,7 @@ from streamtrader.venues.history import (
     Query,
     RestLimits,
     Rows,
+    counted,
     history_of,
 )
 from streamtrader.venues.joining import Joiner, joiner_for
@@ -65,12 +66,15 @@ def budget_folder() -> Path:
 class Walk:
     """From page to page of one query, where need be from a bookmark. `rejected` are records that cannot be true."""
 
-    def __init__(self, client: RestClient, history: History, query: Query, progress: dict[str, Any]) -> None:
+    def __init__(
+        self, client: RestClient, history: History, instrument: Instrument, query: Query, progress: dict[str, Any]
+    ) -> None:
         self.query = query
         self.now_ns = 0
         self.rejected: int = progress.get("rejected", 0)
         self._client = client
         self._history = history
+        self._instrument = instrument
         self._doubts: int = progress.get("doubts", HOLES_DOUBTED)
         self._cursor: Cursor = progress.get("cursor") or history.begin(query)
         self._joiner: Joiner = joiner_for(query, history, progress.get("joiner"))
@@ -100,7 +104,7 @@ class Walk:
 
     def _read(self, answer: Answer) -> Page:
         self.now_ns = max(self.now_ns, answer.now_ns)
-        return self._history.read(self.query, self._cursor, answer.body)
+        return counted(self._history.read(self.query, self._cursor, answer.body), self._instrument)
 
     def progress(self) -> dict[str, Any]:
         return {
@@ -171,7 +175,8 @@ async def get_history(
         download = await asyncio.to_thread(Download.open, out, asked, instrument)
         with download:
             until_ns = download.progress.get("until_ns") or until(query, now_ns)
-            walk = Walk(client, history, replace(query, stop_ns=until_ns), download.progress)
+            wanted = replace(query, stop_ns=until_ns)
+            walk = Walk(client, history, instrument, wanted, download.progress)
             async for rows in walk.pages():
                 await asyncio.to_thread(download.keep, rows, walk.progress())
                 if len(rows):

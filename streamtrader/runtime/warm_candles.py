@@ -52,7 +52,7 @@ async def closed_candles(
             settled_ns = _settled(wanted, now_ns) if kept is not None else start_ns
             pages = [] if kept is None else await _kept_blocks(venue, wanted, settled_ns, options, kept)
             if settled_ns < stop_ns:
-                walk = Walk(client, history, replace(wanted, start_ns=settled_ns), {})
+                walk = Walk(client, history, instrument, replace(wanted, start_ns=settled_ns), {})
                 pages += [rows async for rows in walk.pages()]
             rows = _joined(pages, wanted, history, now_ns)
             if len(rows) >= count or history.has_empty_candles or start_ns == 0:

@@ -17,8 +17,8 @@ import numpy as np
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.events import EVENT, Kind
-from streamtrader.instruments import Instrument
-from streamtrader.units import ABSURD, NS_PER_S
+from streamtrader.instruments import BELIEVED, Instrument
+from streamtrader.units import ABSURD_VOLUME, NS_PER_S
 from streamtrader.venues.listing import Listing
 from streamtrader.venues.registry import listing_of
 
@@ -140,6 +140,15 @@ def history_of(name: str) -> History:
     return history
 
 
+def counted(page: Page, instrument: Instrument) -> Page:
+    """The page without trades that the instrument's own ticks and lots cannot count."""
+    rows, most = page.rows, instrument.most
+    is_beyond = (rows["kind"] == Kind.TRADE) & ((rows["a"] > most.price) | (rows["b"] > most.size))
+    if not is_beyond.any():
+        return page
+    return page._replace(rows=rows[~is_beyond], rejected=page.rejected + int(np.count_nonzero(is_beyond)))
+
+
 def trade_rows(
     ids: Sequence[int],
     clocks_ns: Sequence[int],
@@ -155,7 +164,7 @@ def trade_rows(
     except OverflowError as error:
         raise BadMessage("an id or a clock outside of its range") from error
     rows["a"], rows["b"], rows["side"] = prices, sizes, sides
-    true = (rows["a"] > 0) & (rows["a"] <= ABSURD) & (rows["b"] > 0) & (rows["b"] <= ABSURD)  # a NaN compares false
+    true = (rows["a"] > 0) & (rows["a"] <= BELIEVED.price) & (rows["b"] > 0) & (rows["b"] <= BELIEVED.size)  # no NaN
     true &= (rows["id"] >= 0) & (rows["id"] < FOREVER_NS) & (rows["venue_ns"] > 0) & (rows["venue_ns"] < FOREVER_NS)
     return rows[true], int(len(rows) - np.count_nonzero(true))
 
@@ -176,7 +185,7 @@ def candle_rows(
         rows[word] = table[:, column]
     volume = np.array(volumes, np.float64)
     rows["id"] = volume.view(np.int64)  # the last word of a candle is its volume, a double
-    true = (table > 0).all(axis=1) & (table <= ABSURD).all(axis=1) & (volume >= 0) & np.isfinite(volume)
+    true = (table > 0).all(axis=1) & (table <= BELIEVED.price).all(axis=1) & (volume >= 0) & (volume <= ABSURD_VOLUME)
     true &= (table[:, 1] >= table.max(axis=1)) & (table[:, 2] <= table.min(axis=1)) & (rows["venue_ns"] > 0)
     true &= (rows["venue_ns"] < FOREVER_NS) & (rows["venue_ns"] % interval_ns == 0)
     return rows[true], int(len(rows) - np.count_nonzero(true))

@@ -5,7 +5,8 @@ rest to this class: counting, refusing whole messages, room in the ring, the mar
 what must be sent. The rules for `read`:
 
 * Check everything in a message before its first row is written; raise `BadMessage` for what cannot be true, and
-  `UnknownMessage` for kinds and symbols that nobody asked for.
+  `UnknownMessage` for kinds and symbols that nobody asked for. What becomes ticks and lots is checked against the
+  instrument's own bounds (`self.most`).
 * Set `self.suspect` to the book whose message is being read: should it be refused, that book alone starts again.
 * Set `self.heard[channel][instrument] = received_ns` for every message of a channel that has a silence deadline.
 """
@@ -64,6 +65,7 @@ class StreamedVenue(Venue):
         self.is_stamped = is_stamped
         self.wants_rotation = False
         self.index = {instrument.symbol: index for index, instrument in enumerate(self.instruments)}
+        self.most = [instrument.most for instrument in self.instruments]  # what is believed of each
         if len(self.index) * len(self.channels) > limits.streams:
             raise ConfigError(f"one {self.name} connection carries {limits.streams} subscriptions at most")
         self.has_books = self.book_channel in self.channels

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from streamtrader.units import ABSURD, NS_PER_MS
+from streamtrader.units import NS_PER_MS
 
 DIGITS_EXACT = 15  # so many decimal digits always fit a double exactly
 DIGITS_MOST = 18  # so many always fit an int64
@@ -95,9 +95,9 @@ def decimal(frame: Any, at: int) -> tuple[float, int]:
     return digits / TENS[decimals], at
 
 
-def above_zero(value: float, at: int) -> int:
-    """`at`, when the value may be a price or the size of a trade."""
-    return at if 0.0 < value <= ABSURD else -1
+def above_zero(value: float, most: float, at: int) -> int:
+    """`at`, when the value may be a price or the size of a trade, of which `most` is the largest."""
+    return at if 0.0 < value <= most else -1
 
 
 def stamp(frame: Any, length: int) -> tuple[int, int]:

@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD, NS_PER_MS, NS_PER_S, NS_PER_US
+from streamtrader.instruments import BELIEVED, Most
+from streamtrader.units import ABSURD_PRICE, ABSURD_VOLUME, NS_PER_MS, NS_PER_S, NS_PER_US
 from streamtrader.venues.tokens import MS_MOST
 
 IDENTITY_MOST = 2**62
@@ -41,31 +42,54 @@ def decoder(kind: type[Message]) -> Callable[[bytes | msgspec.Raw], Message]:
     return checked
 
 
-def check_above_zero(*values: float) -> None:
-    """Prices, and the sizes of trades and quotes."""
-    for value in values:
-        if not 0.0 < value <= ABSURD:  # a NaN compares false
-            raise BadMessage(f"{value} is no price and no size")
+def check_prices(*prices: float) -> None:
+    """Prices that become no tick: those of candles and marks."""
+    for price in prices:
+        if not 0.0 < price <= ABSURD_PRICE:  # a NaN compares false
+            raise BadMessage(f"{price} is no price: above 0 and at most {ABSURD_PRICE:g}")
 
 
-def check_not_negative(*values: float) -> None:
-    for value in values:
-        if not 0.0 <= value <= ABSURD:
-            raise BadMessage(f"{value} is no size")
+def check_trade(price: float, size: float, most: Most = BELIEVED) -> None:
+    """What was traded; `most` is the instrument's own where it becomes ticks and lots."""
+    if not (0.0 < price <= most.price and 0.0 < size <= most.size):
+        raise BadMessage(f"{size} at {price} is no trade: {_bounds(most)}")
 
 
-def check_levels(levels: Iterable[tuple[float, float]]) -> None:
+def check_quote(bid: tuple[float, float], ask: tuple[float, float], most: Most) -> None:
+    """The best (price, size) of both sides."""
+    check_trade(*bid, most)
+    check_trade(*ask, most)
+
+
+def check_sides(bid: tuple[float, float], ask: tuple[float, float], most: Most) -> None:
+    """The same where zeros say that nobody quotes."""
+    for price, size in (bid, ask):
+        if not (0.0 <= price <= most.price and 0.0 <= size <= most.size):
+            raise BadMessage(f"{size} at {price} is no quote: {_bounds(most)}")
+
+
+def check_levels(levels: Iterable[tuple[float, float]], most: Most) -> None:
     """(price, size) of a book; size 0 removes a level."""
+    price_most, size_most = most
     for price, size in levels:
-        if not (0.0 < price <= ABSURD and 0.0 <= size <= ABSURD):
-            raise BadMessage(f"{price}, {size} is no level of a book")
+        if not (0.0 < price <= price_most and 0.0 <= size <= size_most):
+            raise no_level(price, size, most)
+
+
+def no_level(price: float, size: float, most: Most) -> BadMessage:
+    """For those who check levels while they sort them."""
+    return BadMessage(f"{size} at {price} is no level of a book: {_bounds(most)}")
+
+
+def _bounds(most: Most) -> str:
+    return f"this market is believed up to {most.size:g} at {most.price:g}"
 
 
 def check_candle(open_: float, high: float, low: float, close: float, volume: float) -> None:
     """A candle holds its own prices; its volume is a sum, so that many sizes fit it."""
-    check_above_zero(open_, high, low, close)
-    if not 0.0 <= volume <= ABSURD * ABSURD:
-        raise BadMessage(f"{volume} is no volume")
+    check_prices(open_, high, low, close)
+    if not 0.0 <= volume <= ABSURD_VOLUME:
+        raise BadMessage(f"{volume} is no volume: from 0 to {ABSURD_VOLUME:g}")
     if high < max(open_, close) or low > min(open_, close):
         raise BadMessage("a candle that leaves its own range")
 

@@ -49,6 +49,8 @@ def test_a_size_is_cut_to_whole_lots_and_never_rounded_up(size, lots):
         ((SELL, 1.0, math.nan), Refusal.PRICE_INVALID),
         ((BUY, 1.0, 0.001), Refusal.PRICE_INVALID),
         ((BUY, 1.0, 1e300), Refusal.PRICE_INVALID),
+        ((BUY, 1.0, 2.0**60), Refusal.PRICE_INVALID),
+        ((BUY, 2.0**53), Refusal.SIZE_BELOW_LOT),
         ((BUY, 0.049, 100.0), Refusal.NOTIONAL_BELOW_MINIMUM),
         ((BUY, 0.04), Refusal.NOTIONAL_BELOW_MINIMUM),
     ],

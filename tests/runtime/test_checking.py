@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -72,7 +75,7 @@ WRONG = {
     "NaN volume": ("not_a_number", AT + 2, changed("id", AT + 2, of_candle(np.nan))),
     "negative price": ("impossible_value", AT, changed("a", AT, -100.0)),
     "price of 0": ("impossible_value", AT, changed("a", AT, 0.0)),
-    "absurd size": ("impossible_value", AT, changed("b", AT, 2e9)),
+    "absurd size": ("impossible_value", AT, changed("b", AT, 2e15)),
     "trade of nothing": ("impossible_value", AT, changed("b", AT, 0.0)),
     "quote of a size without a price": ("impossible_value", AT + 1, changed("a", AT + 1, 0.0)),
     "negative quote": ("impossible_value", AT + 1, changed("d", AT + 1, -1.0)),
@@ -103,6 +106,20 @@ def test_one_wrong_event_is_one_finding_at_its_place(what, pieces):
 
     assert findings.pop(check) == (1, place)
     assert set(findings) - ALSO.get(what, set()) == set()
+
+
+def test_a_size_that_the_lots_of_its_instrument_cannot_count_is_a_fault(tmp_path):
+    events = market()
+    events["b"][AT] = 5e11
+    coarse, fine = (replace(BTCUSDT, size_lot=Decimal(lot)) for lot in ("1", "1E-8"))
+    for name, instrument in (("coarse", coarse), ("fine", fine)):
+        with TapeWriter.create(tmp_path / name, [instrument], {}) as writer:
+            writer.append(events)
+
+    impossible = [each for each in check_tape(tmp_path / "fine").findings if each.check == "impossible_value"]
+
+    assert [(each.count, each.event) for each in impossible] == [(1, AT)]
+    assert check_tape(tmp_path / "coarse").is_clean
 
 
 def test_a_locked_quote_is_a_warning(tmp_path):

@@ -11,9 +11,9 @@ import numpy as np
 import zstandard
 
 from streamtrader.events import MORE, BookState, Kind, TradingStatus
-from streamtrader.instruments import Instrument
+from streamtrader.instruments import BELIEVED, Instrument
 from streamtrader.kernel.ring import Ring
-from streamtrader.units import ABSURD
+from streamtrader.units import ABSURD_VOLUME
 from streamtrader.venues.registry import listing_of
 from streamtrader.venues.venue import Venue
 
@@ -88,28 +88,36 @@ ZERO_ALLOWED = {Kind.BOOK: "b", Kind.MARK: "b", Kind.CORRECTION: "b"}
 CODES = {Kind.LINK: {int(state) for state in BookState}, Kind.STATUS: {int(status) for status in TradingStatus}}
 
 
-def is_sane(ring: Ring, start: int, instruments: int = 1 << 20) -> None:
-    """Every row from `start` on can be true, and its message is whole."""
+def is_size(kind: int, word: str) -> int:
+    """1 for the word of a size, 0 for that of a price."""
+    return int(word in "bd" and kind not in (Kind.CANDLE, Kind.MARK))
+
+
+def is_sane(ring: Ring, start: int, venue: Venue | None = None) -> None:
+    """Every row from `start` on can be true, fits the ticks and lots of the venue's instruments, and its message is whole."""
     events = np.concatenate(ring.slices(start, ring.written)) if ring.written > start else ring.events[:0]
     if not len(events):
         return
     assert not events[-1]["flags"] & MORE
-    assert np.all(events["instrument"] < instruments)
+    most = [each.most for each in venue.instruments] if venue else [BELIEVED] * (1 + events["instrument"].max())
+    assert np.all(events["instrument"] < len(most))
     assert np.all(events["side"] <= 1)
     assert np.all((events["venue_ns"] >= 0) & (events["received_ns"] >= 0))
     for word in "abcd":
         assert np.all(np.isfinite(events[word]))
     for kind in np.unique(events["kind"]).tolist():
         chosen = events[events["kind"] == kind]
+        is_counted = kind in (Kind.TRADE, Kind.QUOTE, Kind.BOOK)
+        limits = np.array(most if is_counted else [BELIEVED] * len(most))[chosen["instrument"]].T
         for word in NUMBERED.get(kind, ""):
-            assert np.all((chosen[word] > 0) & (chosen[word] <= ABSURD)), (Kind(kind), word)
+            assert np.all((chosen[word] > 0) & (chosen[word] <= limits[is_size(kind, word)])), (Kind(kind), word)
         for word in ZERO_ALLOWED.get(kind, ""):
-            assert np.all((chosen[word] >= 0) & (chosen[word] <= ABSURD)), (Kind(kind), word)
+            assert np.all((chosen[word] >= 0) & (chosen[word] <= limits[is_size(kind, word)])), (Kind(kind), word)
         if kind in CODES:
             assert {int(code) for code in chosen["a"]} <= CODES[kind]
         if kind == Kind.CANDLE:
             volumes = chosen["id"].view(np.float64)
-            assert np.all(np.isfinite(volumes) & (volumes >= 0))
+            assert np.all((volumes >= 0) & (volumes <= ABSURD_VOLUME))
             assert np.all((chosen["b"] >= chosen["c"]) & (chosen["b"] >= chosen["a"]) & (chosen["b"] >= chosen["d"]))
         elif kind in (Kind.TRADE, Kind.QUOTE, Kind.LIQUIDATION, Kind.MARK):
             assert np.all(chosen["id"] >= 0)

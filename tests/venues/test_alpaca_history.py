@@ -141,7 +141,7 @@ def test_what_is_no_page_is_an_error_of_ours(body, error, words):
 
 def test_records_that_cannot_be_true_are_counted_and_left_out():
     good = {"t": "2021-10-13T08:00:00Z", "p": 1.0, "s": 1, "i": 1}
-    wrong = [good | change for change in ({"p": 0}, {"s": -1}, {"p": 1e10}, {"i": -1}, {"i": 2**63}, {"t": ""})]
+    wrong = [good | change for change in ({"p": 0}, {"s": -1}, {"p": 1e13}, {"i": -1}, {"i": 2**63}, {"t": ""})]
     body = json.dumps({"trades": {"AAPL": [good, *wrong]}}).encode()
 
     page = HISTORY.read(OF_TRADES, HISTORY.begin(OF_TRADES), body)
@@ -170,6 +170,20 @@ def test_the_newest_trade_tells_that_there_is_such_a_symbol(shared_data):
     assert str(HISTORY.instrument_of(body, OF_TRADES).price_tick) == "0.01"
     with pytest.raises(ConfigError, match="never traded"):
         HISTORY.instrument_of(b'{"trades":{}}', OF_TRADES)
+
+
+def test_a_coin_whose_past_is_asked_for_has_lots_by_its_price():
+    queries = {symbol: Query(TRADES, symbol, START_NS) for symbol in ("SHIB/USD", "BTC/USD")}
+    trades = {"SHIB/USD": {"p": 0.0000127, "s": 2.5e9}, "BTC/USD": {"p": 112_345.5, "s": 0.1}}
+
+    cheap, dear = (
+        HISTORY.instrument_of(json.dumps({"trades": {symbol: trades[symbol]}}).encode(), query)
+        for symbol, query in queries.items()
+    )
+
+    assert (str(cheap.size_lot), str(dear.size_lot)) == ("0.000001", "1E-9")
+    with pytest.raises(BadMessage, match="no price"):
+        HISTORY.instrument_of(b'{"trades":{"BTC/USD":{"p":0}}}', queries["BTC/USD"])
 
 
 async def test_a_refused_key_is_told_in_the_words_of_the_venue_without_the_key(monkeypatch, aiohttp_server_of):

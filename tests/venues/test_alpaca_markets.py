@@ -50,6 +50,17 @@ def test_instruments_of_crypto_have_the_increments_of_the_venue():
     assert (instrument.maker_fee_bps, instrument.taker_fee_bps) == (15.0, 25.0)
 
 
+def test_lots_of_a_coin_that_is_worth_next_to_nothing_can_count_the_levels_of_its_book():
+    finest = {"class": "crypto", "min_trade_increment": "0.000000001", "price_increment": "0.000000001"}
+    smallest = {"SHIB/USD": "78740.157480314", "BTC/USD": "0.000013"}
+    body = json.dumps([finest | {"symbol": symbol, "min_order_size": size} for symbol, size in smallest.items()])
+
+    cheap, dear = LISTING.instruments_of(body.encode(), "spot", tuple(smallest))
+
+    assert (str(cheap.size_lot), str(dear.size_lot)) == ("0.000001", "1E-9")
+    assert cheap.most.size > 1e12
+
+
 def test_a_refused_request_for_rules_is_told_in_the_words_of_the_venue():
     body = b'{"code":40410000,"message":"asset not found for NOSUCH"}'
 

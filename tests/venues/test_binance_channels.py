@@ -197,7 +197,7 @@ def test_a_liquidation_is_told_at_the_price_and_of_the_size_that_were_filled():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"S": "LONG"}, {"q": "0", "z": "0"}, {"p": "-1"}, {"ap": "1e10"}, {"s": "ETHUSDT"}]
+    "changes", [{"S": "LONG"}, {"q": "0", "z": "0"}, {"p": "-1"}, {"ap": "1e13"}, {"s": "ETHUSDT"}]
 )
 def test_a_liquidation_that_cannot_be_true_is_refused(changes):
     venue, ring = adapter(market=USDM)

@@ -33,7 +33,7 @@ def outcome(venue, ring, frame):
     before, start = venue.counters.events() | counts(venue), ring.written
     venue.decode(frame, NOW_NS, ring)
     after = venue.counters.events() | counts(venue)
-    is_sane(ring, start, len(venue.instruments))
+    is_sane(ring, start, venue)
     ring.played = ring.taped = ring.written
     assert venue.counters.faults == 0
     return {name for name in after if after[name] > before[name]}

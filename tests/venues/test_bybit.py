@@ -64,7 +64,7 @@ def test_the_update_ids_of_the_capture_have_no_hole_and_no_book_ever_crosses(sha
     assert (counters.rejected, counters.unknown, counters.errors, counters.faults) == (0, 0, 0, 0)
     assert (rebuilt.crossed, rebuilt.depth_most) == (0, 200)
     assert {venue.book_state(index) for index in range(len(symbols))} == {BookState.LIVE}
-    is_sane(ring, 0)
+    is_sane(ring, 0, venue)
 
 
 def test_an_import_of_the_capture_keeps_spot_and_contracts_of_one_name_apart(shared_data, tmp_path):
@@ -86,7 +86,7 @@ def test_every_recorded_message_of_the_venue_decodes_or_counts_as_unknown(shared
     counters = venue.counters
     assert (counters.frames, counters.faults, counters.rejected) == (len(paths), 0, 0)
     assert (counters.quotes, counters.marks, counters.errors) == (1, 1, 2)
-    is_sane(ring, 0, 2)
+    is_sane(ring, 0, venue)
 
 
 def test_a_flipped_digit_of_an_update_id_makes_its_own_symbol_start_again_and_no_other(shared_data):

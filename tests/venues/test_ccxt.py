@@ -96,7 +96,7 @@ def test_a_crossed_book_is_lost_and_asked_for_again(venue):
     assert json.loads(diff.frame(book([[100.0, 1.0]], [])))["is_snapshot"]
 
 
-@pytest.mark.parametrize("price", [float("nan"), float("inf"), -1.0, 0.0, 1e12, None])
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), -1.0, 0.0, 2e12, None])
 def test_an_impossible_price_refuses_the_whole_message_and_the_book(venue, price):
     diff = BookDiff(SYMBOL)
     frames = [diff.frame(book([[100.0, 1.0]], [])), diff.frame(book([[100.0, 2.0], [price, 1.0]], []))]

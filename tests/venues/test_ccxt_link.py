@@ -80,7 +80,7 @@ async def test_trades_quotes_and_books_come_through_ccxt():
 
         assert client.venue.counters.rejected == client.venue.counters.faults == client.venue.counters.errors == 0
         assert [BookState.SYNCING, BookState.LIVE] == states(client.ring, 0)
-        is_sane(client.ring, 0)
+        is_sane(client.ring, 0, client.venue)
         assert ["BTC/USDT", "ETHUSDT"] == [instrument.symbol for instrument in client.venue.instruments]
 
 

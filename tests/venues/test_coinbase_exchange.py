@@ -27,7 +27,7 @@ def test_every_message_of_the_capture_decodes_and_no_book_is_ever_in_doubt(share
     assert (counters.rejected, counters.unknown, counters.errors, counters.faults) == (0, 0, 0, 0)
     assert (counters.gaps, counters.resyncs, counters.repeated) == (0, 0, 0)
     assert all(states(ring, index) == [BookState.SYNCING, BookState.LIVE] for index in range(10))
-    is_sane(ring, 0, 10)
+    is_sane(ring, 0, venue)
 
 
 def test_the_books_of_the_tape_are_those_of_the_capture_and_never_cross(shared_data):

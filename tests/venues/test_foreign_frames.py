@@ -48,7 +48,7 @@ def test_frames_of_all_venues_are_read_or_counted_by_each_adapter(shared_data, n
             start = ring.written
             venue.decode(frame, NOW_NS, ring)
             given += 1
-            is_sane(ring, start)
+            is_sane(ring, start, venue)
     assert given > 5_000
     assert venue.counters.faults == 0, venue.counters.last_error
     assert venue.counters.frames - before == given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from streamtrader.errors import BadMessage, ConfigError, LinkLost
 from streamtrader.events import Kind
-from streamtrader.units import ABSURD
-from streamtrader.venues.history import CANDLES, HISTORIES, TRADES, Query, history_of
+from streamtrader.instruments import Instrument
+from streamtrader.units import ABSURD_PRICE, ABSURD_SIZE
+from streamtrader.venues.history import CANDLES, HISTORIES, TRADES, Query, counted, history_of
 
 START_NS, MINUTE_NS = 1_700_000_040 * 10**9, 60 * 10**9
 SYMBOLS = {"alpaca": "AAPL", "binance": "BTCUSDT", "kraken": "BTC/USDT", "coinbase": "BTC-USD"}
@@ -196,7 +198,8 @@ def test_nonsense_is_refused_and_never_becomes_a_row(name, what, data):
 
     words = np.stack([page.rows[word] for word in ("abcd" if what == CANDLES else "ab")])
     assert np.isfinite(words).all()
-    assert ((words > 0) & (words <= ABSURD)).all()
+    most = [[ABSURD_PRICE]] * 4 if what == CANDLES else [[ABSURD_PRICE], [ABSURD_SIZE]]
+    assert ((words > 0) & (words <= most)).all()
     assert (page.rows["venue_ns"] > 0).all()
     if what == CANDLES:
         assert (page.rows["id"].view("f8") >= 0).all()
@@ -219,6 +222,19 @@ def test_records_that_cannot_be_true_are_counted_and_left_out():
     page = history.read(query, history.begin(query), json.dumps(rows[::-1]).encode())
 
     assert (len(page.rows), page.rejected) == (1, 5)
+
+
+def test_trades_that_an_instrument_cannot_count_are_counted_as_rejected():
+    history, query = history_of("coinbase"), OF_TRADES["coinbase"]
+    trade = {"trade_id": 7, "time": "2023-11-14T22:14:01Z", "price": "100.5", "size": "1.5", "side": "buy"}
+    told = [trade, trade | {"trade_id": 8, "size": "20000000000"}, trade | {"trade_id": 9, "price": "20000000000"}]
+    coarse, fine = (Instrument("coinbase", "X-USD", "X", "USD", *[Decimal(step)] * 2) for step in ("0.01", "1E-8"))
+
+    page = history.read(query, {"from_id": 7}, json.dumps(told[::-1]).encode())
+
+    assert (len(page.rows), page.rejected) == (3, 0)
+    assert counted(page, coarse) is page
+    assert (counted(page, fine).rows["id"].tolist(), counted(page, fine).rejected) == ([7], 2)
 
 
 def test_every_history_says_its_limits_and_its_rules():

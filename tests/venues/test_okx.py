@@ -52,7 +52,7 @@ def test_every_checksum_of_the_capture_is_proved_and_no_book_ever_crosses(shared
     assert (counters.rejected, counters.unknown, counters.errors, counters.faults) == (0, 0, 0, 0)
     assert [states(ring, index) for index in range(3)] == [[BookState.SYNCING, BookState.LIVE]] * 3
     assert (rebuilt.crossed, rebuilt.depth_most) == (0, 400)
-    is_sane(ring, 0)
+    is_sane(ring, 0, venue)
 
 
 def test_an_import_of_the_capture_knows_the_rules_of_its_instruments(shared_data, tmp_path):
@@ -74,7 +74,7 @@ def test_every_recorded_message_of_the_venue_decodes_or_counts_as_unknown(shared
     counters = venue.counters
     assert (counters.frames, counters.faults) == (len(paths), 0)
     assert (counters.trades, counters.quotes, counters.statuses) == (1, 1, 1)
-    is_sane(ring, 0, 3)
+    is_sane(ring, 0, venue)
 
 
 def test_a_flipped_digit_in_the_capture_makes_its_own_symbol_start_again_and_no_other(shared_data):

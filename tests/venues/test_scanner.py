@@ -15,6 +15,7 @@ from streamtrader.venues.binance import SPOT, USDM, Binance, scan
 from streamtrader.venues.books import PLACE_WORDS
 from tests.venues import frames
 from tests.venues.frames import adapter
+from tests.venues.streamed import instruments_of
 
 SHAPES = {
     "spot trade": (SPOT, frames.spot_trade()),
@@ -36,7 +37,8 @@ SHAPES = {
 def scanned(frame: bytes, *, received_ns: int = 5, slots: int = 64) -> tuple[int, np.ndarray]:
     """What the uncompiled scanner answers, and the first rows that it wrote."""
     events, header = np.zeros(slots, EVENT), np.zeros(scan.HEADER_WORDS, np.int64)
-    table = scan.table_of(["ETHUSDT", "BTCUSDT"])
+    instruments = instruments_of("binance", ["ETHUSDT", "BTCUSDT"])
+    table = scan.table_of(["ETHUSDT", "BTCUSDT"], [each.most for each in instruments])
     data = np.frombuffer(frame, np.uint8)
     with np.errstate(over="ignore"):
         code = scan.scan(data.astype(np.int64), len(frame), events, 0, slots, received_ns, table, header)
@@ -103,7 +105,7 @@ UNKNOWN = {
     "an exponent": TRADE.replace(b"100.50", b"1e2"),
     "a sign": TRADE.replace(b"100.50", b"-100.50"),
     "a price of zero": TRADE.replace(b"100.50", b"0.00"),
-    "an absurd price": TRADE.replace(b"100.50", b"1000000000.01"),
+    "an absurd price": TRADE.replace(b"100.50", b"20000000000.01"),
     "a size of zero": TRADE.replace(b"2.00000000", b"0.00000000"),
     "sixteen digits": TRADE.replace(b"100.50", b"1234567.890123456"),
     "a leading zero": TRADE.replace(b"100.50", b"0100.50"),
@@ -121,7 +123,7 @@ UNKNOWN = {
     "an end too early": TRADE[:-1],
     "a quote of no size": QUOTE.replace(b'"B":"1.5"', b'"B":"0"'),
     "a level without a size": DEPTH.replace(b'["100.5","1.0"]', b'["100.5"]'),
-    "an absurd size": DEPTH.replace(b'"1.0"', b'"1000000000.5"'),
+    "an absurd size": DEPTH.replace(b'"1.0"', b'"20000000000.5"'),
     "a list that does not end": DEPTH.replace(b"]]", b"]"),
     "last before first": frames.spot_depth(15, 11),
     "an opening only": b'{"stream":"btcusdt@depth@100ms"}}}}}}}}}}',

@@ -11,7 +11,6 @@ from streamtrader.storage.importers.dbn_records import PRICE_SCALE, UNDEFINED_PR
 from streamtrader.storage.importers.digits import Floats, Integers
 from streamtrader.storage.importers.markets import Found, Intake
 from streamtrader.storage.importers.rows import Events
-from streamtrader.units import ABSURD
 
 
 def times_of(own: Records) -> tuple[Integers, Integers]:
@@ -21,14 +20,14 @@ def times_of(own: Records) -> tuple[Integers, Integers]:
 
 def prices_of(found: Found, raw: Integers, name: str) -> Floats:
     """Billionths as prices, exactly; those that cannot be are refused."""
-    is_bad = (raw <= 0) | (raw >= int(ABSURD) * PRICE_SCALE)
+    is_bad = (raw <= 0) | (raw == UNDEFINED_PRICE)  # all others are below 1e10: so many billionths fit the field
     if is_bad.any():
         shown = "none" if raw[is_bad][0] == UNDEFINED_PRICE else f"{raw[is_bad][0] / PRICE_SCALE:g}"
-        raise MarketFileError(f"{name}: a price of {shown}; a price is above 0 and below 1e9.")
+        raise MarketFileError(f"{name}: a price of {shown}; a price is above 0.")
     places = 9
     while places and not np.any(raw % 10 ** (10 - places)):
         places -= 1
-    found.price_places = max(found.price_places, places)
+    found.note_prices(places, float(raw.max(initial=0)) / PRICE_SCALE)
     whole: Integers = raw // 10 ** (9 - places)
     return np.true_divide(whole, 10.0**places, dtype=np.float64)
 

@@ -26,7 +26,7 @@ from streamtrader.storage.importers.merging import whole_moments
 from streamtrader.storage.importers.opening import Content, broken, opened
 from streamtrader.storage.importers.rows import Events
 from streamtrader.storage.importers.table import PLACES_MOST
-from streamtrader.units import ABSURD, rounded
+from streamtrader.units import ABSURD_PRICE, ABSURD_SIZE, rounded
 
 ROW = np.dtype(
     [
@@ -90,7 +90,8 @@ def _as_events(
         raise complain(wrong, f"{what}: depth, trades and best prices are imported")
     side = np.where(own["ev"] & IS_BUY, 0, np.where(own["ev"] & IS_SELL, 1, _NO_SIDE))
     needs_values = code != CLEAR
-    is_bad = needs_values & ~((own["px"] > 0.0) & (own["px"] < ABSURD) & (own["qty"] >= 0.0) & (own["qty"] < ABSURD))
+    is_bad = needs_values & ~((own["px"] > 0.0) & (own["px"] < ABSURD_PRICE))
+    is_bad |= needs_values & ~((own["qty"] >= 0.0) & (own["qty"] < ABSURD_SIZE))
     is_bad |= (side == _NO_SIDE) & (code != CLEAR) & (code != TRADE)
     if is_bad.any():
         wrong = int(is_bad.argmax())
@@ -104,8 +105,9 @@ def _as_events(
     events["venue_ns"], events["id"] = own["exch_ts"], own["ival"]
     events["a"], events["b"] = own["px"], np.where(needs_values, own["qty"], 0.0)
     events["side"], events["flags"] = side, code
-    found.price_places = _places(own["px"][needs_values], found.price_places)
-    found.size_places = _places(own["qty"][needs_values], found.size_places)
+    prices, sizes = own["px"][needs_values], own["qty"][needs_values]
+    found.note_prices(_places(prices, found.price_places), float(prices.max(initial=0.0)))
+    found.note_sizes(_places(sizes, found.size_places), float(sizes.max(initial=0.0)))
     return events
 
 

@@ -117,14 +117,14 @@ class Series:
         places = scaled_places(values) if self._is_equity else table.places(column)
         if self.ratios is not None:
             places, values = SCALE_PLACES, rounded(values * ratio, SCALE_PLACES)
-        self.found.price_places = max(self.found.price_places, places)
+        self.found.note_prices(places, float(values.max()))
         return values
 
     def _sizes(self, table: Table, column: str, values: Floats, ratio: Floats) -> Floats:
         places = table.places(column)
         if self.ratios is not None and np.any(ratio != 1.0):
             places, values = SCALE_PLACES, rounded(values / ratio, SCALE_PLACES)
-        self.found.size_places = max(self.found.size_places, places)
+        self.found.note_sizes(places, float(values.max()))
         return values
 
     def _trades(self, table: Table, received_ns: Integers, ratios: Sides) -> Events:

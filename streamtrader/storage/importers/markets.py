@@ -1,7 +1,8 @@
 """What an import finds besides events: the instruments, how fine their prices and sizes are, and what was left out.
 
 A data set seldom carries a venue's filters. The finest decimal that is not zero, over the whole of it, is a tick that
-every price in it fits; the venue's own may be finer, never coarser.
+every price in it fits; the venue's own may be finer, never coarser. It is coarser only where the engine could not count
+the highest price in it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from streamtrader.errors import MarketFileError
 from streamtrader.events import BUY, SELL
 from streamtrader.instruments import Instrument
 from streamtrader.storage.importers.digits import Floats, Integers
 from streamtrader.storage.importers.opening import Content
 from streamtrader.storage.importers.table import PLACES_MOST, Table, tables
-from streamtrader.units import decimal_of_places
+from streamtrader.units import STEPS_MOST, decimal_of_places
 
 QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "BTC", "ETH", "BNB")
 
@@ -39,6 +41,8 @@ class Found:
     size_lot: Decimal | None = None
     price_places: int = 0
     size_places: int = 0
+    price_highest: float = 0.0
+    size_highest: float = 0.0
     trade_count: int = 0
     last_price: float = 0.0
     last_side: int = BUY
@@ -47,9 +51,17 @@ class Found:
     in_snapshot: bool = False  # the last row read was of one
 
     def note(self, table: Table, prices: tuple[str, ...], sizes: tuple[str, ...] = ()) -> None:
-        """Take the finest places of columns that were read."""
-        self.price_places = max([self.price_places, *(table.places(column) for column in prices)])
-        self.size_places = max([self.size_places, *(table.places(column) for column in sizes)])
+        """Take the finest places, and the largest values, of columns that were read."""
+        for column in prices:
+            self.note_prices(table.places(column), table.highest(column))
+        for column in sizes:
+            self.note_sizes(table.places(column), table.highest(column))
+
+    def note_prices(self, places: int, highest: float) -> None:
+        self.price_places, self.price_highest = max(self.price_places, places), max(self.price_highest, highest)
+
+    def note_sizes(self, places: int, highest: float) -> None:
+        self.size_places, self.size_highest = max(self.size_places, places), max(self.size_highest, highest)
 
     def next_ids(self, count: int) -> Integers:
         """Running trade ids, for data sets without any."""
@@ -71,17 +83,25 @@ class Found:
         return sides
 
     def as_instrument(self) -> Instrument:
-        return Instrument(
+        """Raises `MarketFileError` where the data set's own steps cannot count its prices or sizes."""
+        instrument = Instrument(
             venue=self.venue,
             symbol=self.symbol,
             base=self.base,
             quote=self.quote,
-            price_tick=self.price_tick or decimal_of_places(min(self.price_places, PLACES_MOST)),
-            size_lot=self.size_lot or decimal_of_places(min(self.size_places, PLACES_MOST)),
+            price_tick=self.price_tick or _step(self.price_places, self.price_highest),
+            size_lot=self.size_lot or _step(self.size_places, self.size_highest),
             maker_fee_bps=self.fee_bps[0],
             taker_fee_bps=self.fee_bps[1],
             kind=self.kind,
         )
+        most = instrument.most
+        if self.price_highest > most.price or self.size_highest > most.size:
+            raise MarketFileError(
+                f"{self.symbol}: a price of {self.price_highest:g} or a size of {self.size_highest:g} is more than ticks of "
+                f"{instrument.price_tick} and lots of {instrument.size_lot} can count: {most.price:g} and {most.size:g}."
+            )
+        return instrument
 
 
 @dataclass(slots=True)
@@ -128,6 +148,14 @@ class Intake:
 
     def instruments(self) -> tuple[Instrument, ...]:
         return tuple(found.as_instrument() for found in self.found.values())
+
+
+def _step(places: int, highest: float) -> Decimal:
+    """The step of so many decimals, or the finest in which the highest value can be counted."""
+    places = min(places, PLACES_MOST)
+    while places and highest * 10.0**places > STEPS_MOST:
+        places -= 1
+    return decimal_of_places(places)
 
 
 def pair_of(symbol: str) -> tuple[str, str]:

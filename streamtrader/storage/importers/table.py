@@ -27,11 +27,10 @@ from streamtrader.storage.importers.digits import (
     integers,
 )
 from streamtrader.storage.importers.opening import Content
-from streamtrader.units import ABSURD
+from streamtrader.units import ABSURD_PRICE, ABSURD_SIZE, ABSURD_VOLUME
 
 PIECE_BYTES = 512 << 10  # the arrays of a piece stay in the processor's cache: measured best of 128 KiB to 8 MiB
 PLACES_MOST = 8  # a tick or lot of an instrument is never finer; more places are noise of somebody's arithmetic
-ABSURD_VOLUME = 1e15  # of an interval; a day's shares of one company have passed 1e9
 SHOWN = 40  # characters of a bad field that are shown
 _COMMA, _NEWLINE, _POINT = ord(","), ord("\n"), ord(".")
 
@@ -41,7 +40,7 @@ Chosen = slice | Flags | Integers  # some rows
 class Table:
     """Some rows of a file. `starts` and `ends` are where each field lies in `text`, a row for a row of the file."""
 
-    __slots__ = ("_columns", "_places", "_points", "_text", "ends", "first_line", "lines", "name", "starts")
+    __slots__ = ("_columns", "_highest", "_places", "_points", "_text", "ends", "first_line", "lines", "name", "starts")
 
     def __init__(
         self, name: str, columns: Mapping[str, int], text: Text, starts: Integers, ends: Integers, lines: Integers
@@ -52,6 +51,7 @@ class Table:
         self._columns, self._text = columns, text
         self._points: Integers | None = None
         self._places: dict[str, int] = {}
+        self._highest: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -94,27 +94,32 @@ class Table:
             fine = ~is_bad
             points, ends = points[fine], ends[fine]
         self._places[column] = max(finest_place(self._text, points, ends), places)
+        self._highest[column] = float(np.fmax.reduce(values, initial=0.0))
         return values
 
     def places(self, column: str) -> int:
         """The finest decimal place that `numbers` found not to be zero, 8 at most."""
         return self._places[column]
 
+    def highest(self, column: str) -> float:
+        """The largest value that `numbers` found, 0 where none is above it."""
+        return self._highest[column]
+
     def prices(self, column: str, *, empty: float | None = None, scale: float = 1.0) -> Floats:
         """Numbers above zero that a price can be; `scale` is what the file multiplied them by."""
         values = self.numbers(column, empty=empty)
         if scale != 1.0:
             values = values / scale
-        return self._within(column, values, empty, "no price: above 0 and below 1e9", ABSURD)
+        return self._within(column, values, empty, f"no price: above 0 and below {ABSURD_PRICE:g}", ABSURD_PRICE)
 
     def sizes(self, column: str, *, empty: float | None = None) -> Floats:
         """Numbers from zero that a size can be."""
         values = self.numbers(column, empty=empty)
-        return self._within(column, values, 0.0, "no size: from 0 and below 1e9", ABSURD)
+        return self._within(column, values, 0.0, f"no size: from 0 and below {ABSURD_SIZE:g}", ABSURD_SIZE)
 
     def volumes(self, column: str) -> Floats:
         """Numbers from zero that an interval's volume can be."""
-        return self._within(column, self.numbers(column), 0.0, "no volume: from 0 and below 1e15", ABSURD_VOLUME)
+        return self._within(column, self.numbers(column), 0.0, f"no volume: from 0 and below {ABSURD_VOLUME:g}", ABSURD_VOLUME)
 
     def codes(self, column: str, meanings: Mapping[str, int]) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """What each word means, by a list of at most eight letters each, in any case."""

@@ -13,7 +13,7 @@ The whole tape (`sip`) is free except for the last 15 minutes. 200 requests a mi
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
 from urllib.parse import quote
 
 import msgspec
@@ -35,7 +35,7 @@ from streamtrader.venues.history import (
     RestLimits,
     candle_rows,
 )
-from streamtrader.venues.values import decoder, nanoseconds_of
+from streamtrader.venues.values import check_prices, decoder, nanoseconds_of
 
 LIMIT = 10_000
 FEED = "sip"
@@ -46,8 +46,12 @@ E9 = 1e9
 FINEST = decimal_of_places(9)
 
 
+class _Price(msgspec.Struct, gc=False):
+    p: float
+
+
 class _Latest(msgspec.Struct, gc=False):
-    trades: dict[str, Any] = {}
+    trades: dict[str, _Price] = {}
     message: str = ""
 
 
@@ -83,7 +87,10 @@ class AlpacaHistory(History):
                 f"alpaca knows no {query.symbol}: {latest.message[:200] or 'it has never traded there'}"
             )
         if markets.is_crypto(query.symbol):
-            return markets.instrument_of(query.symbol, FINEST, FINEST)
+            price = latest.trades[query.symbol].p
+            check_prices(price)
+            lot = markets.lot_of(FINEST, 1 / Decimal(repr(price)))  # the smallest order is about a dollar
+            return markets.instrument_of(query.symbol, FINEST, lot)
         return markets.instrument_of(query.symbol)
 
     def begin(self, query: Query) -> Cursor:

@@ -68,12 +68,14 @@ HALTS = {
 INDICATIONS = frozenset("56789ACDEF")
 STOCK_FEES_BPS, CRYPTO_FEES_BPS = (0.0, 0.0), (15.0, 25.0)
 CENT, SHARE = Decimal("0.01"), Decimal(1)
+LOT_DIGITS = 10
 
 
 class _Asset(msgspec.Struct, gc=False):
     symbol: str
     asset_class: str = msgspec.field(name="class")
     min_trade_increment: str | None = None
+    min_order_size: str | None = None
     price_increment: str | None = None
 
 
@@ -123,9 +125,23 @@ def _instrument(asset: _Asset) -> Instrument:
     try:
         tick = Decimal(asset.price_increment) if is_coin and asset.price_increment else CENT
         lot = Decimal(asset.min_trade_increment) if is_coin and asset.min_trade_increment else SHARE
+        if is_coin and asset.min_order_size:
+            lot = lot_of(lot, Decimal(asset.min_order_size))
         return instrument_of(asset.symbol, tick.normalize(), lot.normalize())
     except (InvalidOperation, ConfigError, ValueError) as error:
         raise BadMessage(f"the rules of {asset.symbol[:40]} cannot be read: {error!r}") from error
+
+
+def lot_of(step: Decimal, smallest_order: Decimal) -> Decimal:
+    """The venue's step of a coin's sizes, but no finer than ten digits behind the first of its smallest order.
+
+    The venue has billionths of every coin, which is next to nothing of those that are themselves worth next to nothing, and
+    more lots than can be counted in one level of their books.
+
+    >>> lot_of(Decimal("1E-9"), Decimal("78740.157")), lot_of(Decimal("1E-9"), Decimal("0.00002"))
+    (Decimal('0.000001'), Decimal('1E-9'))
+    """
+    return max(step, Decimal(1).scaleb(smallest_order.adjusted() - LOT_DIGITS))
 
 
 def instrument_of(symbol: str, price_tick: Decimal = CENT, size_lot: Decimal = SHARE) -> Instrument:

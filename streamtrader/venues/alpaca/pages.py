@@ -19,7 +19,7 @@ import numpy as np
 
 from streamtrader.errors import BadMessage, ConfigError, LinkLost
 from streamtrader.events import EVENT, Kind
-from streamtrader.units import ABSURD
+from streamtrader.instruments import BELIEVED
 from streamtrader.venues.alpaca import markets
 from streamtrader.venues.alpaca.conditions import TOLD_ONLY, VOLUME_ONLY, effect_of
 from streamtrader.venues.alpaca.messages import ID_MOST, SIDES, exchange_code
@@ -94,7 +94,8 @@ def quotes_of(body: bytes, symbol: str) -> tuple[Rows, str, int]:
         lots = np.where(rows["venue_ns"] < markets.SHARES_SINCE_NS, markets.ROUND_LOT, 1.0)
         rows["b"] *= lots
         rows["d"] *= lots
-    true = np.all([(rows[word] > 0) & (rows[word] <= ABSURD) for word in "abcd"], axis=0)
+    sides = zip("abcd", BELIEVED * 2, strict=True)
+    true = np.all([(rows[word] > 0) & (rows[word] <= most) for word, most in sides], axis=0)
     return rows[true], answer.next_page_token or "", int(len(rows) - np.count_nonzero(true))
 
 
@@ -105,7 +106,7 @@ def trade_rows_of(trades: list[Trade], last_price: float, last_side: int) -> tup
     rejected = 0
     for trade in trades:
         effect, venue_ns = effect_of(trade.c or (), trade.z or ""), nanoseconds_of(trade.t)
-        is_true = 0.0 < trade.p <= ABSURD and 0.0 < trade.s <= ABSURD and 0 <= trade.i < ID_MOST and venue_ns > 0
+        is_true = 0.0 < trade.p <= BELIEVED.price and 0.0 < trade.s <= BELIEVED.size and 0 <= trade.i < ID_MOST and venue_ns > 0
         if not is_true or effect == TOLD_ONLY:
             rejected += not is_true
             continue

@@ -20,13 +20,14 @@ from typing import Any
 
 from streamtrader.errors import UnknownMessage
 from streamtrader.events import BUY, BookState, Kind, TradingStatus
+from streamtrader.instruments import Most
 from streamtrader.kernel.ring import Ring
 from streamtrader.units import NS_PER_S
 from streamtrader.venues.alpaca import markets, messages
 from streamtrader.venues.alpaca.conditions import TOLD_ONLY, VOLUME_ONLY, effect_of
 from streamtrader.venues.alpaca.messages import SIDES, exchange_code, nanoseconds_at
 from streamtrader.venues.streamed_venue import StreamedVenue
-from streamtrader.venues.values import check_above_zero, check_candle, check_levels, check_not_negative
+from streamtrader.venues.values import check_candle, check_levels, check_prices, check_quote, check_sides, check_trade
 
 Reader = Callable[[Any, int, Ring], None]
 Levels = list[tuple[float, float]]
@@ -41,6 +42,7 @@ class MarketReader:
     def __init__(self, venue: StreamedVenue) -> None:
         self._venue = venue
         self._counters = venue.counters
+        self._most = venue.most
         symbols = [instrument.symbol for instrument in venue.instruments]
         self.is_crypto = [markets.is_crypto(symbol) for symbol in symbols]
         self.has_depth = [is_crypto and markets.BOOKS in venue.channels for is_crypto in self.is_crypto]
@@ -63,7 +65,7 @@ class MarketReader:
 
     def _read_trade(self, trade: messages.Trade, received_ns: int, ring: Ring) -> None:
         instrument = self._venue.instrument_of(trade.S)
-        check_above_zero(trade.p, trade.s)
+        check_trade(trade.p, trade.s, self._most[instrument])
         messages.check_id(trade.i)
         venue_ns = nanoseconds_at(trade.t)
         effect = effect_of(trade.c or (), trade.z or "")
@@ -88,7 +90,7 @@ class MarketReader:
 
     def _read_quote(self, quote: messages.Quote, received_ns: int, ring: Ring) -> None:
         instrument = self._venue.instrument_of(quote.S)
-        check_not_negative(quote.bp, quote.bs, quote.ap, quote.ask_size)
+        check_sides((quote.bp, quote.bs), (quote.ap, quote.ask_size), self._most[instrument])
         venue_ns = nanoseconds_at(quote.t)
         book, has_depth = self._venue.books[instrument], self.has_depth[instrument]
         if not (quote.bp and quote.bs and quote.ap and quote.ask_size):
@@ -99,7 +101,7 @@ class MarketReader:
         is_in_lots = venue_ns < markets.SHARES_SINCE_NS and not self.is_crypto[instrument]
         lot = markets.ROUND_LOT if is_in_lots else 1.0
         bid, ask = (quote.bp, quote.bs * lot), (quote.ap, quote.ask_size * lot)
-        check_above_zero(*bid, *ask)
+        check_quote(bid, ask, self._most[instrument])
         self._venue.write_quote(instrument, (venue_ns, received_ns), bid, ask, ring)
         if not has_depth and book.state is not _LIVE:
             book.live_ns = received_ns
@@ -111,7 +113,7 @@ class MarketReader:
             raise UnknownMessage(f"a book of {told.S[:40]}, of which none was subscribed to")
         book = self._venue.suspect = self._venue.books[instrument]
         self._venue.heard[markets.BOOKS][instrument] = received_ns
-        bids, asks = _levels(told.b), _levels(told.a)
+        bids, asks = (_levels(side, self._most[instrument]) for side in (told.b, told.a))
         venue_ns = nanoseconds_at(told.t)
         if told.r:
             bids, asks = ([level for level in side if level[1]] for side in (bids, asks))
@@ -149,7 +151,7 @@ class MarketReader:
 
     def _read_correction(self, told: messages.Correction, received_ns: int, ring: Ring) -> None:
         instrument = self._venue.instrument_of(told.S)
-        check_above_zero(told.cp, told.cs)
+        check_trade(told.cp, told.cs)
         messages.check_id(told.oi, told.ci)
         clocks = (nanoseconds_at(told.t), received_ns)
         words = (told.cp, told.cs, float(told.ci), exchange_code(told.x))
@@ -158,7 +160,7 @@ class MarketReader:
 
     def _read_cancel(self, told: messages.Cancel, received_ns: int, ring: Ring) -> None:
         instrument = self._venue.instrument_of(told.S)
-        check_above_zero(told.p, told.s)
+        check_trade(told.p, told.s)
         messages.check_id(told.i)
         clocks = (nanoseconds_at(told.t), received_ns)
         ring.write(_CORRECTION, instrument, 0, 0, *clocks, told.p, 0.0, 0.0, exchange_code(told.x), told.i)
@@ -166,18 +168,18 @@ class MarketReader:
 
     def _read_band(self, band: messages.Band, received_ns: int, ring: Ring) -> None:
         self._venue.instrument_of(band.S)
-        check_not_negative(band.u, band.d)
+        check_prices(*(price for price in (band.u, band.d) if price))  # 0 says that there is none
         nanoseconds_at(band.t)
         self._counters.notices += 1
 
     def _read_imbalance(self, imbalance: messages.Imbalance, received_ns: int, ring: Ring) -> None:
         self._venue.instrument_of(imbalance.S)
-        check_not_negative(imbalance.p)
+        check_prices(*(price for price in (imbalance.p,) if price))
         nanoseconds_at(imbalance.t)
         self._counters.notices += 1
 
 
-def _levels(told: list[messages.Level]) -> Levels:
+def _levels(told: list[messages.Level], most: Most) -> Levels:
     levels = [(level.p, level.s) for level in told]
-    check_levels(levels)
+    check_levels(levels, most)
     return levels

@@ -72,6 +72,7 @@ class Binance(Venue):
         if len(self._streams(self.instruments)) > self.limits.streams:
             raise ConfigError(f"one binance connection carries {self.limits.streams} streams at most")
         symbols = [instrument.symbol for instrument in self.instruments]
+        self._most = [instrument.most for instrument in self.instruments]
         self._index = {symbol.lower(): index for index, symbol in enumerate(symbols)}
         self._counters = Counters()
         self._places = np.zeros((len(symbols), PLACE_WORDS), np.int64)
@@ -83,7 +84,7 @@ class Binance(Venue):
         self._beat_at_ns = 0
         self._messages: list[bytes] = []  # to be sent as soon as the connection can
         self._scanner = scanner
-        self._table = table_of(symbols)
+        self._table = table_of(symbols, self._most)
         self._has_trades = trade_flags_of(self._table, len(symbols))
         self._header = np.zeros(scan.HEADER_WORDS, np.int64)
         self._words = self._header.data
@@ -231,7 +232,7 @@ class Binance(Venue):
         try:
             if status != 200:
                 raise BadMessage(f"snapshot of {request.symbol}: status {status}")
-            data = messages.snapshot_of(body)
+            data = messages.snapshot_of(body, self._most[request.instrument])
             if ring.free < len(data.bids) + len(data.asks) + book.rows_kept + SPARE_ROWS:
                 raise BadMessage(f"snapshot of {request.symbol}: no room in the ring")
         except BadMessage as error:
@@ -278,19 +279,19 @@ class Binance(Venue):
             if not 0 < envelope.ns < 2**63:
                 raise BadMessage("a frame without the market's stamp")
             received_ns = envelope.ns
-        base, self._clock_ns = base_of(channel), received_ns
+        base, most, self._clock_ns = base_of(channel), self._most[instrument], received_ns
         if self._has_depth and base == DEPTH_BASE:
             self._suspect = instrument
         if self._end - ring.written < self.rows_of_frame(frame):
             raise BadMessage("no room in the ring: the caller must wait for it")
         if base == TRADE:
-            self._write_trade(messages.trade_of(envelope.data), instrument, received_ns, ring)
+            self._write_trade(messages.trade_of(envelope.data, most), instrument, received_ns, ring)
         elif base == AGGREGATE:
-            self._write_aggregate(messages.aggregate_of(envelope.data), instrument, received_ns, ring)
+            self._write_aggregate(messages.aggregate_of(envelope.data, most), instrument, received_ns, ring)
         elif base == TICKER:
-            self._write_quote(messages.ticker_of(envelope.data), instrument, received_ns, ring)
+            self._write_quote(messages.ticker_of(envelope.data, most), instrument, received_ns, ring)
         elif base == DEPTH_BASE:
-            self._write_depth(messages.depth_of(envelope.data), instrument, received_ns, ring)
+            self._write_depth(messages.depth_of(envelope.data, most), instrument, received_ns, ring)
         else:
             self._slow.read(channel, envelope.data, instrument, received_ns, ring)
 

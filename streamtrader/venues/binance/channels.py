@@ -44,6 +44,7 @@ class SlowChannels:
         if len(partial) > 1 or (partial and has_depth):
             raise ConfigError("one binance connection carries the whole depth or one partial depth")
         self._instruments = instruments
+        self._most = [instrument.most for instrument in instruments]
         self._counters = counters
         self._interval = intervals.pop() if intervals else ""  # of the first one that comes
         self._next_ms = [0] * len(instruments)  # where the next candle begins
@@ -61,7 +62,7 @@ class SlowChannels:
         elif base == LIQUIDATION:
             self._read_liquidation(messages.forced_of(data), instrument, received_ns, ring)
         elif base in PARTIAL:
-            self._read_top(messages.top_of(data), instrument, received_ns, ring)
+            self._read_top(messages.top_of(data, self._most[instrument]), instrument, received_ns, ring)
         else:
             raise UnknownMessage(f"a stream {channel[:40]!r}")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from streamtrader.instruments import BELIEVED, Most
 from streamtrader.kernel.record import Record, boxed
 from streamtrader.venues.tokens import after, literal
 
@@ -18,7 +19,10 @@ QUOTE_MARK = literal('"')
 
 
 class Listed(Record):
-    """One slot: a symbol as streams and as messages write it; `has_trades` once a single trade of it came."""
+    """One slot: a symbol as streams and as messages write it, and what is believed of it.
+
+    `has_trades` once a single trade of it came.
+    """
 
     def __init__(self) -> None:
         self.lower = np.zeros(NAME_BYTES, np.uint8)
@@ -26,10 +30,14 @@ class Listed(Record):
         self.length = 0
         self.instrument = -1
         self.has_trades = 0
+        self.price_most, self.size_most = BELIEVED
 
 
-def table_of(symbols: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
-    """An open-addressing table from the bytes of a stream's symbol to its instrument; at most a quarter full."""
+def table_of(symbols: Sequence[str], most: Sequence[Most] = ()) -> np.ndarray[Any, np.dtype[Any]]:
+    """An open-addressing table from the bytes of a stream's symbol to its instrument; at most a quarter full.
+
+    `most` is what is believed of each symbol; none: what is believed of all.
+    """
     slots = 1 << max(4, (4 * len(symbols) - 1).bit_length())
     table = boxed(*[Listed()] * slots)
     for instrument, symbol in enumerate(symbols):
@@ -46,6 +54,8 @@ def table_of(symbols: Sequence[str]) -> np.ndarray[Any, np.dtype[Any]]:
         table[slot]["upper"][: len(upper)] = np.frombuffer(upper, np.uint8)
         table[slot]["length"] = len(lower)
         table[slot]["instrument"] = instrument
+        if most:
+            table[slot]["price_most"], table[slot]["size_most"] = most[instrument]
     return table
 
 

@@ -30,13 +30,16 @@ from typing import NamedTuple
 import msgspec
 
 from streamtrader.errors import BadMessage
+from streamtrader.instruments import BELIEVED, Most
 from streamtrader.venues.values import (
-    check_above_zero,
     check_candle,
     check_identity,
     check_levels,
     check_milliseconds,
-    check_not_negative,
+    check_prices,
+    check_quote,
+    check_sides,
+    check_trade,
     decoder,
 )
 
@@ -205,35 +208,35 @@ def request_of(method: str, streams: list[str], identity: int) -> bytes:
     return msgspec.json.encode({"method": method, "params": streams, "id": identity})
 
 
-def trade_of(text: bytes | msgspec.Raw) -> TradeData:
+def trade_of(text: bytes | msgspec.Raw, most: Most) -> TradeData:
     trade = _trade_of(text)
     if trade.X == OF_THE_MARKET:
-        check_above_zero(trade.p, trade.q)
+        check_trade(trade.p, trade.q, most)
     check_identity(trade.t)
     check_milliseconds(trade.T)
     return trade
 
 
-def aggregate_of(text: bytes | msgspec.Raw) -> AggregateData:
+def aggregate_of(text: bytes | msgspec.Raw, most: Most) -> AggregateData:
     trade = _aggregate_of(text)
-    check_above_zero(trade.p, trade.q)
+    check_trade(trade.p, trade.q, most)
     check_identity(trade.a)
     check_milliseconds(trade.T)
     return trade
 
 
-def ticker_of(text: bytes | msgspec.Raw) -> TickerData:
+def ticker_of(text: bytes | msgspec.Raw, most: Most) -> TickerData:
     ticker = _ticker_of(text)
-    check_above_zero(ticker.b, ticker.B, ticker.a, ticker.A)
+    check_quote((ticker.b, ticker.B), (ticker.a, ticker.A), most)
     check_identity(ticker.u)
     check_milliseconds(ticker.T)
     return ticker
 
 
-def depth_of(text: bytes | msgspec.Raw) -> DepthData:
+def depth_of(text: bytes | msgspec.Raw, most: Most) -> DepthData:
     depth = _depth_of(text)
-    check_levels(depth.b)
-    check_levels(depth.a)
+    check_levels(depth.b, most)
+    check_levels(depth.a, most)
     check_identity(depth.U, depth.u)
     check_milliseconds(depth.E)
     check_milliseconds(depth.T)
@@ -242,16 +245,16 @@ def depth_of(text: bytes | msgspec.Raw) -> DepthData:
     return depth
 
 
-def snapshot_of(text: bytes | msgspec.Raw) -> SnapshotData:
+def snapshot_of(text: bytes | msgspec.Raw, most: Most) -> SnapshotData:
     snapshot = _snapshot_of(text)
-    check_levels(snapshot.bids)
-    check_levels(snapshot.asks)
+    check_levels(snapshot.bids, most)
+    check_levels(snapshot.asks, most)
     check_identity(snapshot.lastUpdateId)
     check_milliseconds(snapshot.T)
     return snapshot
 
 
-def top_of(text: bytes | msgspec.Raw) -> Top:
+def top_of(text: bytes | msgspec.Raw, most: Most) -> Top:
     data = _top_of(text)
     if data.bids is not None and data.asks is not None:
         top = Top(data.lastUpdateId, 0, "", data.bids, data.asks)
@@ -259,8 +262,8 @@ def top_of(text: bytes | msgspec.Raw) -> Top:
         top = Top(data.u, data.T or data.E, data.s, data.b, data.a)
     else:
         raise BadMessage("partial depth without its levels")
-    check_levels(top.bids)
-    check_levels(top.asks)
+    check_levels(top.bids, most)
+    check_levels(top.asks, most)
     check_identity(top.update)
     check_milliseconds(top.clock_ms)
     return top
@@ -281,8 +284,7 @@ def kline_of(text: bytes | msgspec.Raw) -> KlineData:
 
 def mark_of(text: bytes | msgspec.Raw) -> MarkData:
     mark = _mark_of(text)
-    check_above_zero(mark.p)
-    check_not_negative(mark.i)
+    check_prices(mark.p, mark.i or mark.p)
     check_milliseconds(mark.E, mark.T)
     if not -RATE_MOST <= mark.rate <= RATE_MOST:
         raise BadMessage(f"{mark.rate} is no funding rate")
@@ -291,8 +293,8 @@ def mark_of(text: bytes | msgspec.Raw) -> MarkData:
 
 def forced_of(text: bytes | msgspec.Raw) -> ForcedData:
     order = _force_order_of(text).o
-    check_not_negative(order.p, order.q, order.ap, order.z)
-    check_above_zero(order.ap or order.p, order.z or order.q)
+    check_sides((order.p, order.q), (order.ap, order.z), BELIEVED)
+    check_trade(order.ap or order.p, order.z or order.q)
     check_milliseconds(order.T)
     if order.S not in ("BUY", "SELL"):
         raise BadMessage(f"{order.S[:20]!r} is no side of an order")

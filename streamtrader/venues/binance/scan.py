@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from streamtrader.events import ASK, BID, EVENT, MORE, Kind
-from streamtrader.units import ABSURD
 from streamtrader.venues.binance.listed import QUOTE_MARK, find_slot, symbol, table_of
 from streamtrader.venues.books import EXPECTED, HEARD, NEWEST, PLACE_WORDS
 from streamtrader.venues.tokens import (
@@ -134,7 +133,7 @@ def scan_trade(
     early_ns, early = milliseconds(frame, after(frame, at, stop, KEY_T))  # USD-M has T before s
     at = symbol(frame, max(at, early), stop, KEY_SYMBOL, listed)
     identity, at = integer(frame, after(frame, at, stop, KEY_ID))
-    price, size, at = price_and_size(frame, at, stop)
+    price, size, at = price_and_size(frame, at, stop, listed)
     if early >= 0:
         venue_ns = early_ns
         at = after(frame, after(frame, at, stop, KEY_TYPE), stop, MARKET_MAKER)
@@ -158,7 +157,7 @@ def scan_aggregate(
     identity, late = integer(frame, after(frame, at, stop, KEY_AGGREGATE))
     if early >= 0:
         identity, late = early_id, at
-    price, size, at = price_and_size(frame, late, stop)
+    price, size, at = price_and_size(frame, late, stop, listed)
     _, normal = decimal(frame, after(frame, at, stop, KEY_NORMAL))  # without orders of retail programmes
     at = max(at, after(frame, normal, stop, QUOTE_MARK))
     _, at = integer(frame, after(frame, at, stop, KEY_EARLIEST))
@@ -170,11 +169,11 @@ def scan_aggregate(
     return put_trade(events, sequence, venue_ns, received_ns, price, size, identity, side, listed, header)
 
 
-def price_and_size(frame: Any, at: int, stop: int) -> tuple[float, float, int]:
+def price_and_size(frame: Any, at: int, stop: int, listed: Any) -> tuple[float, float, int]:
     """`,"p":"61837.63","q":"0.02"` of a trade, and the place after it."""
     price, at = decimal(frame, after(frame, at, stop, KEY_PRICE))
-    size, at = decimal(frame, after(frame, above_zero(price, at), stop, KEY_SIZE))
-    return price, size, after(frame, above_zero(size, at), stop, QUOTE_MARK)
+    size, at = decimal(frame, after(frame, above_zero(price, listed["price_most"], at), stop, KEY_SIZE))
+    return price, size, after(frame, above_zero(size, listed["size_most"], at), stop, QUOTE_MARK)
 
 
 def aggressor(frame: Any, at: int, stop: int) -> tuple[int, int]:
@@ -214,11 +213,12 @@ def scan_ticker(
     update, at = integer(frame, after(frame, max(at, dated), stop, KEY_U))
     at = symbol(frame, at, stop, KEY_SYMBOL, listed)
     at = max(at, symbol(frame, at, stop, KEY_PAIR, listed))
+    price_most, size_most = listed["price_most"], listed["size_most"]
     bid, at = decimal(frame, after(frame, at, stop, KEY_BID))
-    bid_size, at = decimal(frame, after(frame, above_zero(bid, at), stop, KEY_BID_SIZE))
-    ask, at = decimal(frame, after(frame, above_zero(bid_size, at), stop, KEY_ASK))
-    ask_size, at = decimal(frame, after(frame, above_zero(ask, at), stop, KEY_ASK_SIZE))
-    at = after(frame, above_zero(ask_size, at), stop, QUOTE_MARK)
+    bid_size, at = decimal(frame, after(frame, above_zero(bid, price_most, at), stop, KEY_BID_SIZE))
+    ask, at = decimal(frame, after(frame, above_zero(bid_size, size_most, at), stop, KEY_ASK))
+    ask_size, at = decimal(frame, after(frame, above_zero(ask, price_most, at), stop, KEY_ASK_SIZE))
+    at = after(frame, above_zero(ask_size, size_most, at), stop, QUOTE_MARK)
     venue_ns = 0
     if dated >= 0:
         venue_ns, at = milliseconds(frame, after(frame, at, stop, KEY_T))
@@ -256,8 +256,9 @@ def scan_depth(
     if at < 0 or first > last or known >= last or first == 0:
         return HANDED_OVER
     at = after(frame, at, stop, KEY_BIDS)
-    at, rows = levels(frame, at, stop, events, sequence, room, BID, 0)
-    at, rows = levels(frame, after(frame, at, stop, KEY_ASKS), stop, events, sequence, room, ASK, rows)
+    at, rows = levels(frame, at, stop, events, sequence, room, listed, BID, 0)
+    at = after(frame, at, stop, KEY_ASKS)
+    at, rows = levels(frame, at, stop, events, sequence, room, listed, ASK, rows)
     if ending(frame, at, stop) != stop:
         return HANDED_OVER
     mask = len(events) - 1
@@ -272,17 +273,17 @@ def scan_depth(
 
 
 def levels(
-    frame: Any, at: int, stop: int, events: Any, sequence: int, room: int, side: int, rows: int
+    frame: Any, at: int, stop: int, events: Any, sequence: int, room: int, listed: Any, side: int, rows: int
 ) -> tuple[int, int]:
     """The levels of one side; the place after the closing bracket and the number of rows by now."""
     if after(frame, at, stop, CLOSE_LIST) >= 0:
         return at + 1, rows
-    mask = len(events) - 1
+    mask, price_most, size_most = len(events) - 1, listed["price_most"], listed["size_most"]
     while at >= 0 and rows < room:
         price, at = decimal(frame, after(frame, at, stop, LEVEL_OPEN))
-        size, at = decimal(frame, after(frame, above_zero(price, at), stop, LEVEL_MIDDLE))
+        size, at = decimal(frame, after(frame, above_zero(price, price_most, at), stop, LEVEL_MIDDLE))
         at = after(frame, at, stop, LEVEL_CLOSE)
-        if at < 0 or size > ABSURD:
+        if at < 0 or size > size_most:
             return -1, rows
         event = events[(sequence + rows) & mask]
         event["a"], event["b"], event["c"], event["d"] = price, size, 0.0, 0.0

@@ -157,8 +157,8 @@ class Bybit(StreamedVenue):
         message = messages.book_of(frame)
         data = message.data
         venue_ns = self._check(message, instrument)
-        check_levels(data.b)
-        check_levels(data.a)
+        check_levels(data.b, self.most[instrument])
+        check_levels(data.a, self.most[instrument])
         self._heard[0][instrument] = received_ns
         if message.type == "snapshot" or data.u == NEW:
             if not all(size for _, size in data.b + data.a):
@@ -195,14 +195,14 @@ class Bybit(StreamedVenue):
         elif top is None or data.u != top.update + 1:
             self._counters.notices += 1  # nothing is told until a snapshot comes, or silence asks for one
             return
-        top.take(data)
+        top.take(data, self.most[instrument])
         self._tops[instrument] = top
         self._has_top[instrument] = True
         self._heard[1][instrument] = received_ns
         self._write_quote(instrument, (venue_ns, received_ns), top.bid, top.ask, ring, data.u)
 
     def _read_trades(self, frame: bytes, instrument: int, received_ns: int, ring: Ring) -> None:
-        trades = messages.trades_of(frame)
+        trades = messages.trades_of(frame, self.most[instrument])
         for trade, identity in [(trade, messages.identity_of(trade.i)) for trade in trades]:
             clocks = (trade.T * NS_PER_MS, received_ns)
             self.write_trade(instrument, SIDES[trade.S], clocks, trade.p, trade.v, ring, id=identity)
@@ -216,7 +216,7 @@ class Bybit(StreamedVenue):
         elif quotation is None:
             self._counters.notices += 1  # nothing is told until a snapshot comes, or silence asks for one
             return
-        is_quoted, is_marked = quotation.take(message.data)
+        is_quoted, is_marked = quotation.take(message.data, self.most[instrument])
         self._quotations[instrument] = quotation
         self._heard[2][instrument] = received_ns
         clocks = message.ts * NS_PER_MS, received_ns

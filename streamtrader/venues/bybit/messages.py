@@ -19,8 +19,8 @@ from typing import Generic, TypeVar
 import msgspec
 
 from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD
-from streamtrader.venues.values import check_above_zero, check_candle, check_identity, check_milliseconds, decoder
+from streamtrader.instruments import Most
+from streamtrader.venues.values import check_candle, check_identity, check_milliseconds, check_trade, decoder
 
 SIDES = {"Buy": 0, "Sell": 1}
 OPPOSITE = {"Buy": 1, "Sell": 0}
@@ -121,11 +121,10 @@ _candles_of = decoder(Message[list[Candle]])
 _liquidations_of, _old_liquidation_of = decoder(Message[list[Liquidation]]), decoder(Message[OldLiquidation])
 
 
-def trades_of(frame: bytes) -> list[Trade]:
+def trades_of(frame: bytes, most: Most) -> list[Trade]:
     trades = _trades_of(frame).data
     for trade in trades:
-        if not (0.0 < trade.p <= ABSURD and 0.0 < trade.v <= ABSURD):
-            raise BadMessage(f"a trade of {trade.v} at {trade.p}")
+        check_trade(trade.p, trade.v, most)
         _check_side(trade.S)
         check_milliseconds(trade.T)
     return trades
@@ -147,7 +146,7 @@ def liquidations_of(frame: bytes, *, is_old: bool) -> list[Liquidation]:
         liquidations = _liquidations_of(frame).data
     for liquidation in liquidations:
         _check_side(liquidation.S)
-        check_above_zero(liquidation.p, liquidation.v)
+        check_trade(liquidation.p, liquidation.v)
         check_milliseconds(liquidation.T)
     return liquidations
 
@@ -165,11 +164,11 @@ def identity_of(text: str) -> int:
     return identity
 
 
-def number_of(text: str) -> float:
+def number_of(text: str, most: float) -> float:
     """A price or size of a ticker; 0 where there is none."""
     value = float(text or 0.0)
-    if not 0.0 <= value <= ABSURD:
-        raise BadMessage(f"{text[:40]!r} is no price and no size")
+    if not 0.0 <= value <= most:
+        raise BadMessage(f"{text[:40]!r} is no price and no size of this market: at most {most:g}")
     return value
 
 

@@ -19,11 +19,12 @@ from streamtrader.venues.ccxt import messages
 from streamtrader.venues.ccxt.messages import BOOK, CANDLE, QUOTE, TRADE
 from streamtrader.venues.streamed_venue import StreamedVenue
 from streamtrader.venues.values import (
-    check_above_zero,
+    check_candle,
     check_identity,
     check_levels,
     check_milliseconds,
-    check_not_negative,
+    check_sides,
+    check_trade,
     nanoseconds,
 )
 from streamtrader.venues.venue import Endpoints, Limits
@@ -115,16 +116,17 @@ class Ccxt(StreamedVenue):
 
     def _read_book(self, told: messages.Book, instrument: int, received_ns: int, ring: Ring) -> None:
         book = self.books[instrument]
-        check_levels(told.bids)
-        check_levels(told.asks)
         check_identity(told.update)
         check_milliseconds(told.time_ms)
         contract, venue_ns = self._contracts[instrument], nanoseconds(told.time_ms)
         bids, asks = told.bids, told.asks
         if contract != 1.0:
             bids, asks = ([(price, size * contract) for price, size in side] for side in (bids, asks))
+        check_levels(bids, self.most[instrument])
+        check_levels(asks, self.most[instrument])
         if told.is_snapshot:
-            check_above_zero(*(size for side in (bids, asks) for _, size in side))
+            if not all(size for _, size in bids + asks):
+                raise BadMessage("a snapshot with empty levels")
             book.snapshot(told.update, venue_ns, received_ns, bids, asks, ring)
         elif book.state is BookState.LIVE:
             book.delta(told.update, venue_ns, received_ns, bids, asks, ring)
@@ -132,7 +134,7 @@ class Ccxt(StreamedVenue):
     def _read_trades(self, told: messages.Trades, instrument: int, received_ns: int, ring: Ring) -> None:
         contract, trades = self._contracts[instrument], told.trades
         for trade in trades:
-            check_above_zero(trade.price, trade.size, trade.size * contract)
+            check_trade(trade.price, trade.size * contract, self.most[instrument])
             check_identity(trade.id)
             check_milliseconds(trade.time_ms)
             if trade.side not in SIDES:
@@ -151,7 +153,7 @@ class Ccxt(StreamedVenue):
     def _read_quote(self, told: messages.Quote, instrument: int, received_ns: int, ring: Ring) -> None:
         contract = self._contracts[instrument]
         bid, ask = (told.bid, told.bid_size * contract), (told.ask, told.ask_size * contract)
-        check_not_negative(*bid, *ask)
+        check_sides(bid, ask, self.most[instrument])
         check_milliseconds(told.time_ms)
         if all(bid) and all(ask):
             self.write_quote(instrument, (nanoseconds(told.time_ms), received_ns), bid, ask, ring)
@@ -162,10 +164,8 @@ class Ccxt(StreamedVenue):
         """A candle is whole when a later one begins."""
         for candle in told.candles:
             check_milliseconds(candle.start_ms)
-            check_above_zero(candle.open, candle.high, candle.low, candle.close)
-            check_not_negative(candle.volume, candle.volume * self._contracts[instrument])
-            if not candle.low <= min(candle.open, candle.close) <= max(candle.open, candle.close) <= candle.high:
-                raise BadMessage("a candle whose high and low do not hold its open and close")
+            volume = candle.volume * self._contracts[instrument]
+            check_candle(candle.open, candle.high, candle.low, candle.close, volume)
         for candle in told.candles:
             before = self._candles[instrument]
             if before is not None and candle.start_ms < before.start_ms:

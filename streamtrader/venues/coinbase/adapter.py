@@ -29,7 +29,7 @@ from streamtrader.venues.coinbase.markets import (
 )
 from streamtrader.venues.coinbase.messages import SIDES
 from streamtrader.venues.streamed_venue import REFUSED
-from streamtrader.venues.values import check_above_zero, nanoseconds_of
+from streamtrader.venues.values import check_trade, nanoseconds_of
 from streamtrader.venues.venue import Endpoints, Limits
 
 NONE = -1  # no message of this connection yet
@@ -172,7 +172,7 @@ class Coinbase(CoinbaseFeed):
             instrument = self.index.get(event.product_id, -1)
             if instrument < 0:
                 continue
-            bids, asks = messages.levels_of(event, self._contract_sizes[instrument])
+            bids, asks = messages.levels_of(event, self._contract_sizes[instrument], self.most[instrument])
             is_snapshot = event.type == "snapshot"
             if is_snapshot:
                 bids, asks = ([level for level in side if level[1]] for side in (bids, asks))
@@ -193,7 +193,7 @@ class Coinbase(CoinbaseFeed):
                     strange += 1
                     continue
                 price, size = trade.price, trade.size * self._contract_sizes[instrument]
-                check_above_zero(price, size)
+                check_trade(price, size, self.most[instrument])
                 identity, venue_ns = messages.trade_id_of(trade.trade_id), nanoseconds_of(trade.time)
                 found.append((instrument, identity, venue_ns, price, size, SIDES[trade.side], event.type))
         if strange and not found:
@@ -214,10 +214,11 @@ class Coinbase(CoinbaseFeed):
         for event in message.events:
             for ticker in event.tickers:
                 instrument = self.instrument_of(ticker.product_id)
-                found.append((instrument, messages.best_of(ticker, self._contract_sizes[instrument])))
+                contract_size, most = self._contract_sizes[instrument], self.most[instrument]
+                found.append((instrument, messages.best_of(ticker, contract_size, most)))
         told = [(instrument, best) for instrument, best in found if best is not None]
         for instrument, best in told:
-            self.write_quote(instrument, (venue_ns, received_ns), best[:2], best[2:], ring)
+            self.write_quote(instrument, (venue_ns, received_ns), *best, ring)
         self._counters.notices += not told
 
     def _read_candles(self, message: messages.CandleMessage, received_ns: int, ring: Ring) -> None:

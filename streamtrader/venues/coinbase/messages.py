@@ -19,14 +19,16 @@ from typing import Literal
 import msgspec
 
 from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD, NS_PER_S
+from streamtrader.instruments import Most
+from streamtrader.units import NS_PER_S
 from streamtrader.venues.coinbase.feed import Product
-from streamtrader.venues.values import IDENTITY_MOST, NS_MOST, check_above_zero, check_candle, decoder
+from streamtrader.venues.values import IDENTITY_MOST, NS_MOST, check_candle, check_quote, decoder, no_level
 
 SIDES = {"BUY": 1, "SELL": 0}  # of the maker -> the aggressor's
 ID_DIGITS = 18  # fewer digits than an int64 has
 
-Rows = list[tuple[float, float]]
+Level = tuple[float, float]
+Rows = list[Level]
 
 
 class Update(msgspec.Struct, gc=False):
@@ -158,14 +160,15 @@ message_of = msgspec.json.Decoder(AnyMessage, strict=False).decode
 envelope_of = decoder(Envelope)
 
 
-def levels_of(event: BookEvent, contract_size: float) -> tuple[Rows, Rows]:
+def levels_of(event: BookEvent, contract_size: float, most: Most) -> tuple[Rows, Rows]:
     """Bids and asks of an event, sizes in units of base; a size of zero removes its level."""
     bids: Rows = []
     asks: Rows = []
+    price_most, size_most = most
     for update in event.updates:
         price, size = update.price_level, update.new_quantity * contract_size
-        if not (0.0 < price <= ABSURD and 0.0 <= size <= ABSURD):  # a NaN compares false
-            raise BadMessage(f"{price}, {size} is no level of a book")
+        if not (0.0 < price <= price_most and 0.0 <= size <= size_most):  # a NaN compares false
+            raise no_level(price, size, most)
         (bids if update.side == "bid" else asks).append((price, size))
     return bids, asks
 
@@ -175,16 +178,16 @@ def trade_id_of(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else 0
 
 
-def best_of(ticker: Ticker, contract_size: float) -> tuple[float, float, float, float] | None:
-    """Bid, its size, ask, its size; None where the ticker leaves one of them out."""
+def best_of(ticker: Ticker, contract_size: float, most: Most) -> tuple[Level, Level] | None:
+    """Bid and ask; None where the ticker leaves one of them out."""
     texts = (ticker.best_bid, ticker.best_bid_quantity, ticker.best_ask, ticker.best_ask_quantity)
     if not all(texts):
         return None
     bid, bid_size, ask, ask_size = (msgspec.convert(text, float, strict=False) for text in texts)
     if 0.0 in (bid, bid_size, ask, ask_size):
         return None  # an empty side
-    best = (bid, bid_size * contract_size, ask, ask_size * contract_size)
-    check_above_zero(*best)
+    best = (bid, bid_size * contract_size), (ask, ask_size * contract_size)
+    check_quote(*best, most)
     return best
 
 

@@ -39,7 +39,7 @@ from streamtrader.venues.coinbase_exchange.markets import (
 )
 from streamtrader.venues.coinbase_exchange.messages import SIDES
 from streamtrader.venues.streamed_venue import REFUSED
-from streamtrader.venues.values import check_above_zero, check_identity, check_not_negative, nanoseconds_of
+from streamtrader.venues.values import check_identity, check_sides, check_trade, nanoseconds_of
 from streamtrader.venues.venue import Endpoints, Limits
 
 DISAGREEMENTS = 2  # in a row: the first ticker of a subscription is that of the last trade, however old
@@ -119,7 +119,7 @@ class CoinbaseExchange(CoinbaseFeed):
     def _read_snapshot(self, message: messages.Snapshot, received_ns: int, ring: Ring) -> None:
         instrument = self.instrument_of(message.product_id)
         venue_ns = nanoseconds_of(message.time)
-        bids, asks = messages.levels_of(message)
+        bids, asks = messages.levels_of(message, self.most[instrument])
         self._heard_book[instrument] = received_ns
         self._disagreements[instrument] = 0
         self._levels[instrument].begin(bids, asks)
@@ -130,7 +130,7 @@ class CoinbaseExchange(CoinbaseFeed):
         book = self.books[instrument]
         self._heard_book[instrument] = received_ns
         venue_ns = nanoseconds_of(message.time)
-        bids, asks = messages.changes_of(message)
+        bids, asks = messages.changes_of(message, self.most[instrument])
         if book.state is not _LIVE:
             self._counters.notices += 1  # the snapshot that was asked for is still to come
         elif self._levels[instrument].hold(bids, asks, has_all=self._has_all):
@@ -154,7 +154,7 @@ class CoinbaseExchange(CoinbaseFeed):
 
     def _read_match(self, message: messages.Match, received_ns: int, ring: Ring) -> None:
         instrument = self.instrument_of(message.product_id)
-        check_above_zero(message.price, message.size)
+        check_trade(message.price, message.size, self.most[instrument])
         check_identity(message.trade_id)
         venue_ns = nanoseconds_of(message.time)
         step = self._trades.step(instrument, message.trade_id)
@@ -169,7 +169,7 @@ class CoinbaseExchange(CoinbaseFeed):
         instrument = self.instrument_of(message.product_id)
         bid, ask = (message.best_bid, message.best_bid_size), (message.best_ask, message.best_ask_size)
         clocks = (nanoseconds_of(message.time), received_ns)
-        check_not_negative(*bid, *ask)
+        check_sides(bid, ask, self.most[instrument])
         if 0.0 in bid or 0.0 in ask:
             self._counters.notices += 1  # an empty side, or a ticker from before sizes were told
         else:

@@ -19,10 +19,9 @@ from typing import Literal
 
 import msgspec
 
-from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD
+from streamtrader.instruments import Most
 from streamtrader.venues.coinbase.feed import Product
-from streamtrader.venues.values import check_levels, decoder
+from streamtrader.venues.values import check_levels, decoder, no_level
 
 SIDES = {"buy": 1, "sell": 0}  # of the maker -> the aggressor's
 
@@ -108,19 +107,20 @@ message_of = msgspec.json.Decoder(AnyMessage, strict=False).decode
 envelope_of = decoder(Envelope)
 
 
-def changes_of(message: Changes) -> tuple[Rows, Rows]:
+def changes_of(message: Changes, most: Most) -> tuple[Rows, Rows]:
     """Bids and asks; a size of zero removes its level."""
     bids: Rows = []
     asks: Rows = []
+    price_most, size_most = most
     for side, price, size in message.changes:
-        if not (0.0 < price <= ABSURD and 0.0 <= size <= ABSURD):  # a NaN compares false
-            raise BadMessage(f"{price}, {size} is no level of a book")
+        if not (0.0 < price <= price_most and 0.0 <= size <= size_most):  # a NaN compares false
+            raise no_level(price, size, most)
         (bids if side == "buy" else asks).append((price, size))
     return bids, asks
 
 
-def levels_of(message: Snapshot) -> tuple[Rows, Rows]:
+def levels_of(message: Snapshot, most: Most) -> tuple[Rows, Rows]:
     """Bids and asks of a snapshot, without those of size zero."""
-    check_levels(message.bids)
-    check_levels(message.asks)
+    check_levels(message.bids, most)
+    check_levels(message.asks, most)
     return [level for level in message.bids if level[1]], [level for level in message.asks if level[1]]

@@ -37,7 +37,7 @@ from streamtrader.venues.kraken.markets import (
 from streamtrader.venues.kraken.messages import SIDES, number_of
 from streamtrader.venues.ladder import Ladder
 from streamtrader.venues.streamed_venue import SPARE_ROWS, StreamedVenue
-from streamtrader.venues.values import nanoseconds_of
+from streamtrader.venues.values import check_quote, check_trade, nanoseconds_of
 from streamtrader.venues.venue import Endpoints, Limits
 
 NUMBERS_KNOWN = 8_192
@@ -55,7 +55,7 @@ _LIVE = BookState.LIVE
 class Texts:
     """Both sides of one symbol's book in the venue's own text."""
 
-    __slots__ = ("asks", "bids", "checksum", "depth", "price_places", "prices", "size_places", "sizes")
+    __slots__ = ("asks", "bids", "checksum", "depth", "most", "price_places", "prices", "size_places", "sizes")
 
     def __init__(self, instrument: Instrument, depth: int) -> None:
         self.depth = depth
@@ -64,6 +64,7 @@ class Texts:
         self.asks, self.bids = Ladder(1.0), Ladder(-1.0)
         self.price_places = places_of(instrument.price_tick)
         self.size_places = places_of(instrument.size_lot)
+        self.most = instrument.most
         self.checksum = 0
 
     def read(self, levels: list[messages.Level]) -> Levels:
@@ -73,12 +74,12 @@ class Texts:
             price_text, size_text = bytes(level.price), bytes(level.qty)
             price, size = prices.get(price_text), sizes.get(size_text)
             if price is None:
-                price = number_of(price_text, self.price_places)
+                price = number_of(price_text, self.price_places, self.most.price)
                 if not price[0]:
                     raise BadMessage("a level at a price of zero")
                 prices[price_text] = price
             if size is None:
-                size = sizes[size_text] = number_of(size_text, self.size_places)
+                size = sizes[size_text] = number_of(size_text, self.size_places, self.most.size)
             read.append((price[0], size[0], price[1] + size[1] if size[1] else b""))
         if len(prices) + len(sizes) > NUMBERS_KNOWN:
             prices.clear()
@@ -203,6 +204,8 @@ class Kraken(StreamedVenue):
         message = messages.trade_message_of(frame)
         trades = message.data
         known = [(self.instrument_of(trade.symbol), nanoseconds_of(trade.timestamp)) for trade in trades]
+        for trade, (instrument, _) in zip(trades, known, strict=True):
+            check_trade(trade.price, trade.qty, self.most[instrument])
         if message.type == "snapshot":
             self._counters.notices += 1  # trades from before we listened
             return
@@ -212,10 +215,14 @@ class Kraken(StreamedVenue):
 
     def _read_tickers(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         tickers = messages.tickers_of(frame)
-        known = [(self.instrument_of(ticker.symbol), nanoseconds_of(ticker.timestamp)) for ticker in tickers]
-        for ticker, (instrument, venue_ns) in zip(tickers, known, strict=True):
+        known = []
+        for ticker in tickers:
+            instrument, venue_ns = self.instrument_of(ticker.symbol), nanoseconds_of(ticker.timestamp)
             bid, ask = (ticker.bid, ticker.bid_qty), (ticker.ask, ticker.ask_qty)
-            self.write_quote(instrument, (venue_ns, received_ns), bid, ask, ring)
+            check_quote(bid, ask, self.most[instrument])
+            known.append((instrument, (venue_ns, received_ns), bid, ask))
+        for quote in known:
+            self.write_quote(*quote, ring)
 
     def _read_candles(self, envelope: messages.Envelope, received_ns: int, ring: Ring) -> None:
         """An update tells of the candle that is still open: it is whole when a later one begins."""

@@ -15,8 +15,7 @@ from __future__ import annotations
 import msgspec
 
 from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD
-from streamtrader.venues.values import check_above_zero, check_candle, check_identity, decoder, nanoseconds_of
+from streamtrader.venues.values import check_candle, check_identity, decoder, nanoseconds_of
 
 EMPTY = msgspec.Raw()
 SIDES = {"buy": 0, "sell": 1}
@@ -123,7 +122,6 @@ _candles_of = decoder(list[Candle])
 def trade_message_of(frame: bytes) -> TradeMessage:
     message = _trade_message_of(frame)
     for trade in message.data:
-        check_above_zero(trade.price, trade.qty)
         check_identity(trade.trade_id)
         if trade.side not in SIDES:
             raise BadMessage(f"{trade.side[:20]!r} is no side of a trade")
@@ -131,10 +129,7 @@ def trade_message_of(frame: bytes) -> TradeMessage:
 
 
 def tickers_of(frame: bytes) -> list[Ticker]:
-    tickers = _ticker_message_of(frame).data
-    for ticker in tickers:
-        check_above_zero(ticker.bid, ticker.bid_qty, ticker.ask, ticker.ask_qty)
-    return tickers
+    return _ticker_message_of(frame).data
 
 
 def candles_of(text: msgspec.Raw) -> list[Candle]:
@@ -145,17 +140,17 @@ def candles_of(text: msgspec.Raw) -> list[Candle]:
     return candles
 
 
-def number_of(text: bytes, places: int) -> tuple[float, bytes]:
+def number_of(text: bytes, places: int, most: float) -> tuple[float, bytes]:
     """A plain decimal number: its value, and its digits as the checksum wants them.
 
     Without point and leading zeros: `63381.0` gives `b"633810"`, zero gives `b""`. The venue writes every number of a
     pair with the same decimals; a capture that was parsed and written again lost the zeros at their end, and `places`
-    brings them back. An exponent, a sign and an absurd value are refused.
+    brings them back. An exponent, a sign and a value above `most` are refused.
     """
     bare = text.strip(b'"')
     digits = bare.replace(b".", b"", 1)
     value = float(bare) if digits.isdigit() else -1.0
-    if not 0.0 <= value <= ABSURD:
-        raise BadMessage(f"{text[:40]!r} is no price and no size")
+    if not 0.0 <= value <= most:
+        raise BadMessage(f"{text[:40]!r} is no price and no size of this market: at most {most:g}")
     missing = places - (len(bare) - 1 - bare.find(b".") if len(digits) < len(bare) else 0)
     return value, (digits + b"0" * missing if missing > 0 else digits).lstrip(b"0")

@@ -14,7 +14,7 @@ from streamtrader.errors import BadMessage, ConfigError, UnknownMessage
 from streamtrader.events import BookState
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
-from streamtrader.units import ABSURD, NS_PER_MS, NS_PER_S
+from streamtrader.units import NS_PER_MS, NS_PER_S
 from streamtrader.venues.okx import markets, messages
 from streamtrader.venues.okx.conditions import Conditions, Reader
 from streamtrader.venues.okx.messages import SIDES, rows_of
@@ -22,7 +22,7 @@ from streamtrader.venues.okx.proof import Proof, text_rows_of
 from streamtrader.venues.okx.quotes import BestQuotes
 from streamtrader.venues.okx.requests import REQUEST_HEAD, merged, requests_of
 from streamtrader.venues.streamed_venue import StreamedVenue
-from streamtrader.venues.values import check_identity, check_milliseconds, nanoseconds
+from streamtrader.venues.values import check_identity, check_levels, check_milliseconds, check_trade, nanoseconds
 from streamtrader.venues.venue import Endpoints, Limits
 
 HEAD, HEAD_BYTES = b'{"arg":{"channel":"', 19
@@ -180,6 +180,11 @@ class Okx(StreamedVenue):
             bids, asks = [row[:2] for row in bid_texts], [row[:2] for row in ask_texts]
         else:
             bids, asks = rows_of(data.bids), rows_of(data.asks)
+        if self._contracts[instrument] != ONE:
+            bids = [(price, self._size(instrument, size)) for price, size in bids]
+            asks = [(price, self._size(instrument, size)) for price, size in asks]
+        check_levels(bids, self.most[instrument])
+        check_levels(asks, self.most[instrument])
         proof, is_numbered = self._proofs[instrument], data.sequence >= 0
         if is_snapshot:
             if not (is_checked or is_numbered) or not all(size for _, size in bids + asks):
@@ -194,19 +199,10 @@ class Okx(StreamedVenue):
             book.lose(received_ns, ring)
             return
         self._counters.checksums_verified += is_checked
-        if self._contracts[instrument] != ONE:
-            bids = [(price, self._size(instrument, size)) for price, size in bids]
-            asks = [(price, self._size(instrument, size)) for price, size in asks]
         write = book.snapshot if is_snapshot else book.delta
         write(max(data.sequence, 0), data.ts * NS_PER_MS, received_ns, bids, asks, ring)
 
     def _size(self, instrument: int, contracts: float) -> float:
-        size = self._volume(instrument, contracts)
-        if size > ABSURD:
-            raise BadMessage(f"{contracts} contracts are no size")
-        return size
-
-    def _volume(self, instrument: int, contracts: float) -> float:
         """Contracts in units of the base currency; of whole numbers the nearest double to the exact product."""
         many, of = self._contracts[instrument]
         return contracts * many / of
@@ -215,11 +211,11 @@ class Okx(StreamedVenue):
 
     def _read_trades(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         trades = messages.trades_of(frame).data
-        for trade in trades:
-            self.instrument_of(trade.instrument)
-        for trade in trades:
-            instrument = self.index[trade.instrument]
-            clocks, size = (trade.ts * NS_PER_MS, received_ns), self._size(instrument, trade.size)
+        known = [(each := self.instrument_of(trade.instrument), self._size(each, trade.size)) for trade in trades]
+        for trade, (instrument, size) in zip(trades, known, strict=True):
+            check_trade(trade.price, size, self.most[instrument])
+        for trade, (instrument, size) in zip(trades, known, strict=True):
+            clocks = (trade.ts * NS_PER_MS, received_ns)
             self.write_trade(instrument, SIDES[trade.side], clocks, trade.price, size, ring, id=trade.id)
 
     def _read_candles(self, frame: bytes, received_ns: int, ring: Ring) -> None:
@@ -231,5 +227,5 @@ class Okx(StreamedVenue):
                 continue
             self._candle_starts[instrument] = candle.start
             words = (candle.open, candle.high, candle.low, candle.close)
-            volume = self._volume(instrument, candle.volume)
+            volume = self._size(instrument, candle.volume)
             self.write_candle(instrument, (nanoseconds(candle.start), received_ns), words, volume, ring)

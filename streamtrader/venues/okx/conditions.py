@@ -9,7 +9,7 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.venues.okx import markets, messages
 from streamtrader.venues.okx.messages import SIDES
 from streamtrader.venues.streamed_venue import StreamedVenue
-from streamtrader.venues.values import nanoseconds
+from streamtrader.venues.values import check_trade, nanoseconds
 
 Reader = Callable[[bytes, int, Ring], None]
 Sizes = Callable[[int, float], float]
@@ -71,16 +71,18 @@ class Conditions:
 
     def read_liquidations(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         """The venue tells those of all instruments of a type; others than ours are left out."""
-        venue, count = self._venue, 0
+        venue, found = self._venue, []
         for each in messages.liquidations_of(frame).data:
             instrument = venue.index.get(each.instrument, -1)
             for detail in each.details if instrument >= 0 else ():
                 size = self._size_of(instrument, detail.size)
+                check_trade(detail.price, size)
                 clocks = nanoseconds(detail.ts), received_ns
-                ring.write(Kind.LIQUIDATION, instrument, SIDES[detail.side], 0, *clocks, detail.price, size)
-                count += 1
-        venue.counters.liquidations += count
-        venue.counters.notices += not count
+                found.append((instrument, SIDES[detail.side], 0, *clocks, detail.price, size))
+        for row in found:
+            ring.write(Kind.LIQUIDATION, *row)
+        venue.counters.liquidations += len(found)
+        venue.counters.notices += not found
 
     def read_maintenance(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         """Of the trading service: all instruments. Of parts of it the venue does not say which: nobody knows."""

@@ -17,14 +17,11 @@ from typing import Generic, TypeVar
 import msgspec
 
 from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD
 from streamtrader.venues.values import (
-    check_above_zero,
     check_candle,
     check_identity,
-    check_levels,
     check_milliseconds,
-    check_not_negative,
+    check_prices,
     decoder,
 )
 
@@ -179,8 +176,6 @@ _marks_of, _fundings_of, _liquidations_of = (
 def trades_of(frame: bytes) -> Message[Trade]:
     message = _trades_of(frame)
     for trade in message.data:
-        if not (0.0 < trade.price <= ABSURD and 0.0 < trade.size <= ABSURD):
-            raise BadMessage(f"a trade of {trade.size} at {trade.price}")
         _check_side(trade.side)
         check_identity(trade.id)
         check_milliseconds(trade.ts)
@@ -198,7 +193,7 @@ def candles_of(frame: bytes) -> Message[Candle]:
 def marks_of(frame: bytes) -> Message[MarkPrice]:
     message = _marks_of(frame)
     for mark in message.data:
-        check_above_zero(mark.price)
+        check_prices(mark.price)
         check_milliseconds(mark.ts)
     return message
 
@@ -217,23 +212,18 @@ def liquidations_of(frame: bytes) -> Message[Liquidations]:
     for each in message.data:
         for detail in each.details:
             _check_side(detail.side)
-            check_above_zero(detail.price, detail.size)
             check_milliseconds(detail.ts)
     return message
 
 
 def rows_of(levels: list[Level]) -> list[tuple[float, float]]:
-    """(price, size), checked; a size of 0 removes its level."""
-    rows = [(level.price, level.size) for level in levels]
-    check_levels(rows)
-    return rows
+    """(price, size), unchecked; a size of 0 removes its level."""
+    return [(level.price, level.size) for level in levels]
 
 
 def quoted_of(ticker: Ticker) -> list[float]:
-    """Bid, its size, ask, its size; 0 where there is none."""
-    values = [float(text or 0.0) for text in (ticker.bid, ticker.bid_size, ticker.ask, ticker.ask_size)]
-    check_not_negative(*values)
-    return values
+    """Bid, its size, ask, its size, unchecked; 0 where there is none."""
+    return [float(text or 0.0) for text in (ticker.bid, ticker.bid_size, ticker.ask, ticker.ask_size)]
 
 
 def rate_of(text: str) -> float:

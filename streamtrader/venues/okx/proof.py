@@ -10,8 +10,6 @@ from __future__ import annotations
 import zlib
 from itertools import chain
 
-from streamtrader.errors import BadMessage
-from streamtrader.units import ABSURD
 from streamtrader.venues.ladder import Ladder
 from streamtrader.venues.okx.messages import TextLevel
 
@@ -60,11 +58,9 @@ def signed_crc32(bids: list[bytes], asks: list[bytes]) -> int:
 
 
 def text_rows_of(levels: list[TextLevel]) -> list[TextRow]:
-    """The levels as numbers beside their texts, checked; a size of 0 removes its level."""
+    """The levels as numbers beside their texts, unchecked; a size of 0 removes its level."""
     rows: list[TextRow] = []
     for level in levels:
         price, size = float(level.price), float(level.size)
-        if not (0.0 < price <= ABSURD and 0.0 <= size <= ABSURD):
-            raise BadMessage(f"{level.price[:40]}, {level.size[:40]} is no level of a book")
         rows.append((price, size, f"{level.price}:{level.size}".encode() if size else b""))
     return rows

@@ -9,7 +9,7 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.venues.okx import markets, messages
 from streamtrader.venues.okx.conditions import Reader, Sizes
 from streamtrader.venues.streamed_venue import StreamedVenue
-from streamtrader.venues.values import check_identity, check_milliseconds, nanoseconds
+from streamtrader.venues.values import check_identity, check_milliseconds, check_sides, nanoseconds
 
 RANKS = {markets.BEST: 0, markets.BOOK5: 1, markets.TICKER: 2}
 RANK_LAST = 9
@@ -44,7 +44,7 @@ class BestQuotes:
         if channel == markets.BEST:
             self._heard[instrument] = received_ns
         clocks = nanoseconds(data.ts), received_ns
-        sides = [*bids, *asks] if bids and asks else None
+        sides = self._sides(instrument, *bids, *asks) if bids and asks else None
         self._write(instrument, RANKS.get(channel, RANK_LAST), clocks, sides, ring, max(data.sequence, 0))
 
     def read_tickers(self, frame: bytes, received_ns: int, ring: Ring) -> None:
@@ -53,12 +53,19 @@ class BestQuotes:
             check_milliseconds(ticker.ts)
             bid, bid_size, ask, ask_size = messages.quoted_of(ticker)
             clocks = nanoseconds(ticker.ts), received_ns
-            told.append((self._venue.instrument_of(ticker.instrument), clocks, [(bid, bid_size), (ask, ask_size)]))
+            instrument = self._venue.instrument_of(ticker.instrument)
+            told.append((instrument, clocks, self._sides(instrument, (bid, bid_size), (ask, ask_size))))
         for instrument, clocks, sides in told:
             self._write(instrument, RANKS[markets.TICKER], clocks, sides, ring)
 
+    def _sides(self, instrument: int, bid: Side, ask: Side) -> tuple[Side, Side]:
+        """Sizes in units of base, all of it checked."""
+        bid, ask = ((price, self._size_of(instrument, size)) for price, size in (bid, ask))
+        check_sides(bid, ask, self._venue.most[instrument])
+        return bid, ask
+
     def _write(
-        self, instrument: int, rank: int, clocks: tuple[int, int], sides: list[Side] | None, ring: Ring,
+        self, instrument: int, rank: int, clocks: tuple[int, int], sides: tuple[Side, Side] | None, ring: Ring,
         sequence: int = 0,
     ) -> None:  # fmt: skip
         """A notice where one side is empty, or where a quicker channel speaks."""
@@ -66,5 +73,4 @@ class BestQuotes:
             self._venue.counters.notices += 1
             return
         self._ranks[instrument] = rank
-        bid, ask = ((price, self._size_of(instrument, size)) for price, size in sides)
-        self._venue.write_quote(instrument, clocks, bid, ask, ring, id=sequence)
+        self._venue.write_quote(instrument, clocks, *sides, ring, id=sequence)

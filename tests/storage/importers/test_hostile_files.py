@@ -16,7 +16,8 @@ from streamtrader.errors import StreamTraderError
 from streamtrader.events import Kind
 from streamtrader.runtime.datasets import import_dataset
 from streamtrader.storage.importers.hftbacktest import BEST, CLEAR, DEPTH, IS_BUY, IS_SELL, SNAPSHOT, TRADE
-from streamtrader.units import ABSURD
+from streamtrader.storage.tape import Tape
+from streamtrader.units import ABSURD_PRICE
 from tests.storage.importers.files import events_of, npz, unpacked
 
 START = 1_735_689_600_000
@@ -139,8 +140,13 @@ def test_a_damaged_file_is_refused_in_our_words_or_gives_a_possible_market(forei
         events = events_of(out)
         assert np.isfinite(np.stack([events[word] for word in "abcd"])).all()
         numbered = events[np.isin(events["kind"], (Kind.TRADE, Kind.QUOTE, Kind.BOOK, Kind.CANDLE))]
+        limits = np.array([each.most for each in Tape.open(out).instruments])[numbered["instrument"]].T
         for word in "abcd":
-            assert ((numbered[word] >= 0.0) & (numbered[word] < ABSURD)).all()
+            is_size = word in "bd"
+            is_counted = numbered["kind"] != Kind.CANDLE
+            assert (numbered[word] >= 0.0).all()
+            assert (numbered[word] <= limits[int(is_size)])[is_counted].all()
+            assert (numbered[word] < ABSURD_PRICE)[~is_counted].all()
         assert (events["a"][np.isin(events["kind"], (Kind.TRADE, Kind.BOOK, Kind.CANDLE))] > 0.0).all()
         assert np.all(np.diff(events["received_ns"], prepend=1) >= 0)
     finally:

@@ -95,10 +95,10 @@ def test_what_is_no_number_is_refused_with_its_line_and_column(field):
         found.numbers("price")
 
 
-@pytest.mark.parametrize("field", ["0", "-1", "1e9", "1e300", "0.0"])
+@pytest.mark.parametrize("field", ["0", "-1", "1e12", "1e300", "0.0"])
 def test_a_price_that_cannot_be_is_refused(field):
     with pytest.raises(
-        MarketFileError, match=r"file\.csv:2: price is '.*', which is no price: above 0 and below 1e9"
+        MarketFileError, match=r"file\.csv:2: price is '.*', which is no price: above 0 and below 1e\+12"
     ):
         one_table(f"price\n{field}\n").prices("price")
 

@@ -46,6 +46,30 @@ def test_texts_are_read_as_utc(tmp_path, text):
     assert events["received_ns"].tolist() == [1_700_000_000 * 10**9 + TIMES[text]]
 
 
+def test_the_cheapest_coins_and_the_dearest_prices_are_imported_in_steps_that_can_count_them(tmp_path):
+    path = written(
+        tmp_path / "trades.csv", "symbol,time,price,size",
+        "SHIB-USD,1700000000,0.00001234,589123456789", "BTC-IDR,1700000001,1690001000,0.00012345",
+        "NOISE-USD,1700000002,0.5,5890000000000.123456789", "JOKE-USD,1700000003,999999999999.00000001,1",
+    )  # fmt: skip
+
+    result, events = imported(tmp_path, path)
+
+    steps = {each.base: (str(each.price_tick), str(each.size_lot)) for each in result.instruments}
+    assert events["b"].tolist() == [589_123_456_789.0, 0.00012345, 5_890_000_000_000.123456789, 1.0]
+    assert (steps["SHIB"], steps["BTC"]) == (("1E-8", "1"), ("1", "1E-8"))
+    assert (steps["NOISE"], steps["JOKE"]) == (("0.1", "0.00001"), ("0.000001", "1"))
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [("1700000000,1e12,1", "price is '1e12', which is no price"), ("1700000000,1,1e15", "size is '1e15', which is no size")],
+)
+def test_what_nobody_means_is_refused_with_its_place(tmp_path, line, complaint):
+    with pytest.raises(MarketFileError, match=f"x.csv:2: {complaint}"):
+        imported(tmp_path, written(tmp_path / "x.csv", "time,price,size", line))
+
+
 def test_trades_with_sides_ids_symbols_and_two_clocks(tmp_path):
     path = written(
         tmp_path / "trades.csv", "symbol,venue_ns,received_ns,trade_id,side,price,size",
