@@ -104,11 +104,17 @@ class Event(Record):
 
 
 class Trade(Event):
-    """A trade of the market; `side` is the aggressor's."""
+    """A trade of the market; `side` is the aggressor's.
 
-    words = ("price", "size", "c", "d")
+    `is_volume_only` is 1 where its price says nothing of this moment, as of a stock's odd lots and average prices: it
+    counts as volume and moves nothing else. `exchange` is the letter of the exchange as a number, 0 where there is one.
+    """
+
+    words = ("price", "size", "is_volume_only", "exchange")
     price: float
     size: float
+    is_volume_only: float
+    exchange: float
     id: int
 
 

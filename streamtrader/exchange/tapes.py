@@ -166,7 +166,8 @@ class _SymbolWriter:
         price, size = self._price(row.a), self._size(row.b)
         if self._kind == "spot":
             head = f'"E":{at_ms},"s":"{self._symbol}","t":{row.id},"p":"{price}","q":"{size}","T":{at_ms}'
-            return f'{{"e":"trade",{head},"m":{is_maker_buyer},"M":true}}'
+            is_priced = "false" if row.c else "true"  # "M" means nothing to Binance's clients
+            return f'{{"e":"trade",{head},"m":{is_maker_buyer},"M":{is_priced}}}'
         head = f'"E":{at_ms},"T":{at_ms},"s":"{self._symbol}","t":{row.id},"p":"{price}","q":"{size}"'
         return f'{{"e":"trade",{head},"X":"MARKET","m":{is_maker_buyer}}}'
 

@@ -8,7 +8,8 @@ strategy uses it. `update(trade)` is True when a candle has just closed: it is i
             self.average.update(self.bars.bar.close)
 
 Trades are whole: the one that reaches a threshold belongs to the candle that it closes, and the next candle begins at
-nothing. Sums are kept in 106 bits, so that ten trades of 0.1 make a volume of 1. Sampling by what was traded instead
+nothing. Sums are kept in 106 bits, so that ten trades of 0.1 make a volume of 1. A trade that counts as volume only moves
+no price of its candle; before the first price it is left out. Sampling by what was traded instead
 of by the clock: Lopez de Prado, "Advances in Financial Machine Learning" (2018), chapter 2.3.
 
 The engine's own candles (`candles.interval_s`, `kernel/candles.py`) run on the received clock instead: they close on
@@ -61,6 +62,7 @@ class Bars(Record):
         self.low = 0.0
         self.close = 0.0
         self.trade_count = 0
+        self.priced_count = 0  # of them, those that may move the price
         self.volume = ExactSum()
         self.buy_volume = ExactSum()
         self.value = ExactSum()
@@ -77,25 +79,38 @@ class Bars(Record):
         return False
 
     def take(self, trade: Trade) -> bool:
-        """Add a trade; False where its price or size is no number above zero, and nothing was added."""
-        price, size = trade.price, trade.size
-        if not (0.0 < price < math.inf and 0.0 < size < math.inf):
+        """Add a trade; False where it does not count, and nothing was added."""
+        if not self.counts(trade):
             return False
+        price, size = trade.price, trade.size
         if self.trade_count == 0:
             self.start_ns = trade.received_ns
-            self.open = price
-            self.high = price
-            self.low = price
+            self.priced_count = 0
+            self.begin_at(self.close)
         self.end_ns = trade.received_ns
-        self.high = max(self.high, price)
-        self.low = min(self.low, price)
-        self.close = price
+        if trade.is_volume_only == 0.0:
+            if self.priced_count == 0:
+                self.begin_at(price)
+            self.priced_count += 1
+            self.high = max(self.high, price)
+            self.low = min(self.low, price)
+            self.close = price
         self.trade_count += 1
         self.volume.add(size)
         self.value.add_product(price, size)
         if trade.side == BUY:
             self.buy_volume.add(size)
         return True
+
+    def counts(self, trade: Trade) -> bool:
+        """Whether its price and size are numbers above zero, and a price is known by then."""
+        is_number = 0.0 < trade.price < math.inf and 0.0 < trade.size < math.inf
+        return is_number and (trade.is_volume_only == 0.0 or self.close > 0.0)
+
+    def begin_at(self, price: float) -> None:
+        self.open = price
+        self.high = price
+        self.low = price
 
     def finish(self) -> None:
         """Close the candle in the making and begin another."""
@@ -227,7 +242,7 @@ class TimeBars(Bars):
         self.late_volume = 0.0
 
     def update(self, trade: Trade) -> bool:
-        if not (0.0 < trade.price < math.inf and 0.0 < trade.size < math.inf):
+        if not self.counts(trade):
             return False
         now_ns = int64(trade.venue_ns if trade.venue_ns > 0 else trade.received_ns)
         start_ns = now_ns - now_ns % self.interval_ns

@@ -3,7 +3,8 @@
 A candle covers [start, start + interval). It is closed by the first event of any instrument at or after its end, so a
 quiet minute is closed by whatever else happens or by a TIMER event, never by a later trade alone. An interval
 without a trade gives a flat candle of volume 0 at the last close; after a long silence only the last
-`SILENT_LIMIT` intervals are given, the others are counted as skipped.
+`SILENT_LIMIT` intervals are given, the others are counted as skipped. A trade whose price says nothing of this moment
+adds volume only: an interval of such alone is flat at the last close, and none while no close is known.
 
 Candles from outside (a venue's, a data set's, those before a session) reach strategies only where none are built: before
 the first trade of the instrument, or with an interval of 0. So no interval is told twice.
@@ -26,7 +27,7 @@ class CandleBuilder(Record):
         self.end_ns = FAR_NS
         self.count = 0
         self.skipped_count = 0
-        self.trade_count = 0
+        self.trade_count = 0  # in the interval, without those that add volume only
         self.open = 0.0
         self.high = 0.0
         self.low = 0.0
@@ -58,12 +59,23 @@ class CandleBuilder(Record):
         self.volume += size
         self.trade_count += 1
 
+    def add_volume(self, size: float, now_ns: int) -> None:
+        """Take a trade that moves no price."""
+        if self.end_ns == FAR_NS:
+            self.end_ns = now_ns - now_ns % self.interval_ns + self.interval_ns
+        self.volume += size
+
     def skip_to(self, now_ns: int) -> None:
         """Leave out what lies further back than `SILENT_LIMIT` intervals."""
         waiting = (now_ns - self.end_ns) // self.interval_ns
-        if waiting > SILENT_LIMIT and self.trade_count == 0:
+        if waiting > SILENT_LIMIT and self.volume == 0.0:
             self.skipped_count += waiting - SILENT_LIMIT
             self.end_ns += (waiting - SILENT_LIMIT) * self.interval_ns
+
+    def forget(self) -> None:
+        """An interval has ended before any price was known: begin anew with the next trade."""
+        self.end_ns = FAR_NS
+        self.volume = 0.0
 
     def next_interval(self) -> None:
         """Begin the interval after the one just closed."""

@@ -244,6 +244,9 @@ def close_candle(state: State, market: Market, outbox: Outbox, calls: Any, instr
     """Close the interval that has ended and tell the seats; True when a Python strategy must be called first."""
     clock, seats = state.clock[0], state.seats
     if market.candle_seat == 0:
+        if market.candle.close == 0.0:
+            market.candle.forget()
+            return False
         market.candle.skip_to(clock.now_ns)
         market.close_candle()
         market.closed[0].instrument = instrument

@@ -104,12 +104,17 @@ class Market(Record):
                 self.end_message(event)
         elif kind == Kind.TRADE:
             trade = event.trade  # type: ignore[attr-defined]
-            self.last_price = trade.price
             self.ticks = int64(trade.price * self.ticks_per_unit + 0.5)
             self.lots = int64(trade.size * self.lots_per_unit + 0.5)
             self.trade_count += 1
+            is_priced = trade.is_volume_only == 0.0
+            if is_priced:
+                self.last_price = trade.price
             if self.candle.interval_ns > 0:
-                self.candle.add(trade.price, trade.size, self.now_ns)
+                if is_priced:
+                    self.candle.add(trade.price, trade.size, self.now_ns)
+                else:
+                    self.candle.add_volume(trade.size, self.now_ns)
                 self.due_ns = min(self.due_ns, self.candle.end_ns)
         else:
             self.observe_rest(event)

@@ -74,6 +74,8 @@ class OutlierCheck:
         held = Chunk.joined(rows) if self._rows is None else Chunk.joined(self._rows, rows)
         prices = _prices_of(held)
         is_price = np.isfinite(prices) & (prices > 0.0)
+        if held.kind[:1] == Kind.TRADE:
+            is_price &= held.c == 0.0  # else its price says nothing of the moment
         if not is_price.all():
             held, prices = held[is_price], prices[is_price]
         findings.mark("price_outlier", outliers(prices), held)

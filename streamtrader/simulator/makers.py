@@ -19,10 +19,10 @@ class Makers(Takers):
             if self.count > 0:
                 self.match_level(event, market)
         elif kind == Kind.TRADE:
-            if self.count > 0:
+            if self.count > 0 and event.trade.is_volume_only == 0.0:  # type: ignore[attr-defined]
                 self.match_trade(event, market)
-            if self.armed_count > 0:
-                self.fire(market)
+                if self.armed_count > 0:
+                    self.fire(market)
         elif kind == Kind.BOOK_CLEAR:
             self.taken_count = 0
         elif kind == Kind.QUOTE and not market.has_depth:

@@ -17,6 +17,8 @@ class EmaCross(Strategy):
         self.size = size
 
     def on_trade(self, trade: Trade, broker: Broker) -> None:
+        if trade.is_volume_only:
+            return
         fast = self.fast.update(trade.price)
         slow = self.slow.update(trade.price)
         if self.slow.ready:

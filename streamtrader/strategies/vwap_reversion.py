@@ -41,6 +41,8 @@ class VwapReversion(Strategy):
         self.direction = 0  # what is wanted: 1 long, -1 short, 0 nothing
 
     def on_trade(self, trade: Trade, broker: Broker) -> None:
+        if trade.is_volume_only:
+            return
         vwap = self.vwap.update(trade.price, trade.size, trade.received_ns)
         score = self.score.update(trade.price - vwap)
         volatility = self.volatility.update(trade.price)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
+import orjson
 import pytest
 
 from streamtrader.errors import MarketFileError
 from streamtrader.events import EVENT, MORE, BookState, Kind
+from streamtrader.exchange.dialects import opened_dialect
 from streamtrader.exchange.market import SNAPSHOT
 from streamtrader.exchange.tapes import TapeMarket
 from streamtrader.instruments import Instrument
@@ -127,3 +130,17 @@ def test_a_file_that_is_no_tape_is_refused(tmp_path):
         TapeMarket(str(tmp_path / "x.tape"))
     with pytest.raises(MarketFileError, match="does not exist"):
         TapeMarket(str(tmp_path / "y.tape"))
+
+
+def test_a_trade_of_a_stock_that_counts_as_volume_only_is_told_as_an_odd_lot(tmp_path):
+    stock = replace(instrument(), symbol="SPY", base="SPY", quote="USD", size_lot=Decimal(1))
+    trades = [row(Kind.TRADE, at, id=at, words=(433.25, 7.0, float(at == 2))) for at in (1, 2)]
+    with TapeWriter.create(tmp_path / "spy.tape", [stock], {}) as writer:
+        writer.append(np.concatenate(trades))
+    market = TapeMarket(str(tmp_path / "spy.tape"))
+    translator = opened_dialect("alpaca", market, {"SPY": "SPY"})
+
+    told = [each for batch in market.frames() for frame in batch for each in translator.told(frame)]
+
+    conditions = [message["c"] for each in told for message in orjson.loads(each.head + each.tail) if message["T"] == "t"]
+    assert conditions == [["@"], ["I"]]

@@ -116,6 +116,22 @@ def test_value_bars_close_with_the_trade_that_reaches_the_value(raw, value):
     assert told(ValueBars(value), events) == cut_where(events, lambda group: float(value_of(group)) >= value)
 
 
+@given(st.lists(st.tuples(RAW, st.booleans()), max_size=40), st.integers(1, 7))
+def test_trades_that_count_as_volume_only_move_no_price_of_their_candle(raw, trades):
+    events = events_of([each for each, _ in raw])
+    events["c"] = [is_volume_only for _, is_volume_only in raw]
+    first = next((index for index, (_, is_volume_only) in enumerate(raw) if not is_volume_only), len(raw))
+    close, expected = 0.0, []
+    for index, candle in cut_where(events[first:], lambda group: len(group) == trades):
+        group = events[first:][index + 1 - trades : index + 1]
+        prices = group["a"][group["c"] == 0].tolist() or [close]
+        close = prices[-1]
+        moved = candle._replace(open=prices[0], high=max(prices), low=min(prices), close=close)
+        expected.append((first + index, moved))
+
+    assert told(TickBars(trades), events) == expected
+
+
 def test_ten_trades_of_a_tenth_make_one():
     events = events_of([(10_000, 1, BUY, 1, 0)] * 10)
 
@@ -229,6 +245,16 @@ def test_no_trade_is_lost_between_candles(raw, tenths):
     traded = sum(Fraction(candle.volume) for candle in candles) + Fraction(float(bars.volume.high))
     assert counted == len(events)
     assert float(traded) == pytest.approx(float(size_of(events)))
+
+
+@pytest.mark.parametrize("make", [lambda: TickBars(1), lambda: VolumeBars(0.1), lambda: TimeBars(1)])
+def test_before_the_first_price_volume_is_left_out(make):
+    events = events_of([(10_000, 10, BUY, 2, 0)] * 2)
+    events["c"] = 1.0
+    bars, untouched = make(), make()
+
+    assert not any(bars.update(event.trade) for event in events)
+    assert boxed(bars).tobytes() == boxed(untouched).tobytes()
 
 
 @pytest.mark.parametrize("price,size", [(np.nan, 1.0), (1.0, np.nan), (np.inf, 1.0), (1.0, 0.0), (-1.0, 1.0)])

@@ -69,7 +69,7 @@ class Sketch:
         side = size % 2
         if what <= 3:  # a trade at a touch, sometimes through it
             ticks = self.best(1 - side) + (offset if what == 3 else 0)
-            script.trade(self.price(ticks), size / 1000, side, id=self.id)
+            script.trade(self.price(ticks), size / 1000, side, is_volume_only=size % 5 == 0, id=self.id)
         elif what <= 6:
             sign = -1 if side == BID else 1
             self.levels([(side, self.middle + sign * (1 + abs(offset)), size if what < 6 else 0)])

@@ -39,8 +39,8 @@ class Script:
         self.rows.append((self.now_ns, self.now_ns, a, b, c, d, id, instrument, int(kind), side, flags))
         return self
 
-    def trade(self, price, size, side, **more):
-        return self.add(Kind.TRADE, price, size, side=side, **more)
+    def trade(self, price, size, side, *, is_volume_only=False, **more):
+        return self.add(Kind.TRADE, price, size, is_volume_only, side=side, **more)
 
     def level(self, side, price, size, *, more=False, top=False, **rest):
         flags = (MORE if more else 0) | (TOP if top else 0)

@@ -19,37 +19,37 @@ from tests.kernel.play import BTC, SECOND, START_NS, Script, engine_of, planned,
 
 TERMS = Terms(candle_ns=SECOND)
 SEVEN = int(np.float64(7.0).view(np.int64))  # the last word of a candle is its volume, a double
-# Milliseconds to the next event, the instrument (2: a timer), price in ticks, size in lots.
+# Milliseconds to the next event, the instrument (2: a timer), price in ticks, size in lots, whether it is volume only.
 TRADES = st.lists(
     st.tuples(st.sampled_from([0, 1, 300, 999, 1_000, 1_001, 4_700]), st.integers(0, 2), st.integers(9_990, 10_010),
-              st.integers(1, 50)),
+              st.integers(1, 50), st.booleans()),
     min_size=1, max_size=30,
 )  # fmt: skip
 
 
 def script_of(trades):
     script, now_ms = Script(), 0
-    for gap_ms, instrument, ticks, lots in trades:
+    for gap_ms, instrument, ticks, lots, is_volume_only in trades:
         now_ms += gap_ms
         script.at(now_ms)
         if instrument == 2:
             script.timer()
         else:
-            script.trade(ticks / 100, lots / 1000, BUY, instrument=instrument)
+            script.trade(ticks / 100, lots / 1000, BUY, is_volume_only=is_volume_only, instrument=instrument)
     return script
 
 
 def resampled(trades):
     """(end in milliseconds, close, volume) of every interval of instrument 0 that has ended, silent ones too."""
     now_ms, all_trades = 0, []
-    for gap_ms, instrument, ticks, lots in trades:
+    for gap_ms, instrument, ticks, lots, is_volume_only in trades:
         now_ms += gap_ms
         if instrument == 0:
-            all_trades.append((now_ms, ticks / 100, lots / 1000))
+            all_trades.append((now_ms, None if is_volume_only else ticks / 100, lots / 1000))
     candles, close = [], None
     for end_ms in range(1_000, now_ms + 1, 1_000):
         inside = [trade for trade in all_trades if end_ms - 1_000 <= trade[0] < end_ms]
-        close = inside[-1][1] if inside else close
+        close = next((price for _, price, _ in reversed(inside) if price), close)
         if close is not None:
             volume = 0.0
             for _, _, size in inside:
@@ -94,6 +94,29 @@ def test_open_high_low_and_close_are_those_of_the_interval():
     candle = engine.state.markets[0].closed[0].candle
     assert (candle.open, candle.high, candle.low, candle.close, candle.volume) == (100.0, 103.0, 98.0, 101.0, 4.0)
     assert (candle.venue_ns, candle.received_ns) == (START_NS, START_NS + SECOND)
+
+
+def test_a_trade_that_counts_as_volume_only_moves_no_price():
+    script = Script().at(0).trade(90.0, 0.5, BUY, is_volume_only=True)
+    script.at(100).trade(100.0, 1.0, BUY).at(200).trade(130.0, 2.0, BUY, is_volume_only=True)
+    script.at(300).trade(101.0, 4.0, BUY).at(400).trade(70.0, 8.0, BUY, is_volume_only=True)
+    engine = engine_of([Placement(planned(), 0)], TERMS)
+
+    play(engine, script.events())
+    market = engine.state.markets[0]
+    before = float(market.last_price), int(market.trade_count)
+    play(engine, Script().at(1_000).timer().events())
+
+    candle = market.closed[0].candle
+    assert before == (101.0, 5)
+    assert (candle.open, candle.high, candle.low, candle.close, candle.volume) == (100.0, 101.0, 100.0, 101.0, 15.5)
+
+
+def test_an_interval_of_volume_only_is_flat_at_the_last_close_and_none_before_the_first_price():
+    script = Script().at(100).trade(90.0, 7.0, BUY, is_volume_only=True).at(1_500).trade(100.0, 1.0, BUY)
+    script.at(2_500).trade(130.0, 2.0, BUY, is_volume_only=True).at(3_000).timer()
+
+    assert candles(script) == [(2_000.0, 100.0, 1.0), (3_000.0, 100.0, 2.0)]
 
 
 def test_silent_intervals_are_flat_at_the_last_close():

@@ -108,6 +108,13 @@ def test_one_wrong_event_is_one_finding_at_its_place(what, pieces):
     assert set(findings) - ALSO.get(what, set()) == set()
 
 
+def test_a_price_that_says_nothing_of_its_moment_is_no_outlier():
+    events = market()
+    events["a"][AT], events["c"][AT] = 101.0, 1.0
+
+    assert found(events) == {}
+
+
 def test_a_size_that_the_lots_of_its_instrument_cannot_count_is_a_fault(tmp_path):
     events = market()
     events["b"][AT] = 5e11

@@ -47,6 +47,14 @@ def test_trades_of_the_other_aggressor_do_nothing():
     assert outcome.fills() == []
 
 
+def test_a_trade_that_counts_as_volume_only_fills_nobody():
+    script = resting().at(40).trade(99.5, 9.0, SELL, is_volume_only=True).at(50).trade(99.5, 0.3, SELL)
+
+    outcome = run(beats(script, 100), lambda: planned(BUY_AT_100))
+
+    assert outcome.fills() == [(60.0, 10_000, 300)]
+
+
 def test_a_trade_through_the_price_fills_no_more_than_was_traded():
     script = resting().at(40).trade(99.5, 0.3, SELL)
 

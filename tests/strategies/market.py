@@ -16,8 +16,8 @@ START_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
 
 
-def row(now_ns, kind, *, a=0.0, b=0.0, side=0, flags=0):
-    return (now_ns, now_ns, a, b, 0.0, 0.0, 0, 0, kind, side, flags)
+def row(now_ns, kind, *, a=0.0, b=0.0, c=0.0, side=0, flags=0):
+    return (now_ns, now_ns, a, b, c, 0.0, 0, 0, kind, side, flags)
 
 
 def link(now_ns, state):
@@ -31,8 +31,8 @@ def quotes(now_ns, bid, bid_size, ask, ask_size):
     ]
 
 
-def trade(now_ns, price, size, side):
-    return [row(now_ns, Kind.TRADE, a=price, b=size, side=side)]
+def trade(now_ns, price, size, side, *, is_volume_only=False):
+    return [row(now_ns, Kind.TRADE, a=price, b=size, c=float(is_volume_only), side=side)]
 
 
 def events_of(rows):

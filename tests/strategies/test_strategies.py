@@ -74,6 +74,18 @@ def test_compiled_and_interpreted_end_in_the_same_bytes_and_say_the_same():
     assert not fast.state.seats["failure_count"].any()
 
 
+@pytest.mark.parametrize("make", COMPILED[:2], ids=["EmaCross", "VwapReversion"])
+def test_prices_of_another_moment_are_passed_over(make):
+    events = lively_market(250, seed=3)
+    rows = trade(int(events["received_ns"][-1]) + 1, 1.0, 99.0, SELL, is_volume_only=True)
+
+    boxes = [
+        play(shown, make(), interpreted=True)[0].strategy_boxes[0] for shown in (events, np.append(events, events_of(rows)))
+    ]
+
+    assert boxes[0].tobytes() == boxes[1].tobytes()
+
+
 def test_every_exported_strategy_is_played():
     played = {type(make()).__name__ for make in COMPILED} | {"CandleMomentum"}
 

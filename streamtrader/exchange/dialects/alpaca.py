@@ -110,7 +110,8 @@ class Alpaca(Translator[AlpacaGuest]):
             tail = f'"s":{product.levels.size_text(trade["q"])},"i":{int(trade["t"])},"tks":"{"S" if trade["m"] else "B"}"'
         else:
             shares = scaled(trade["q"], product.levels.size_places)
-            tail = f'"s":{shares},"i":{int(trade["t"])},"x":"V","c":["@"],"z":"C"'
+            condition = "@" if trade.get("M", True) else "I"  # an odd lot counts as volume only
+            tail = f'"s":{shares},"i":{int(trade["t"])},"x":"V","c":["{condition}"],"z":"C"'
         text = f'[{{"T":"t","S":"{product.name}","p":{price},{tail},"t":"{clock}"}}]'
         yield Told(self.now_ns, "trade:" + product.name, text.encode(), symbol=product.name)
 

@@ -2,7 +2,8 @@
 
 * TRADE: `side` is inferred where the venue names none (all stocks): above the last different price a buyer, below it
   a seller (Lee and Ready 1991). `c` is 1 where the trade counts as volume only (`conditions`), `d` is the letter of
-  the exchange as a number. Trade ids are those of the exchange: id and `d` together name a trade.
+  the exchange as a number (`Trade.is_volume_only`, `Trade.exchange`). Trade ids are those of the exchange: id and `d`
+  together name a trade.
 * CORRECTION: `id` is that of the trade that was wrong, `c` the id under which the corrected one counts, `d` the
   exchange; a cancelled trade has size 0.
 * QUOTE: the best of all exchanges of the feed, in shares. A stock's top of book is LIVE with its first quote, and
