@@ -22,9 +22,13 @@ FLAGS_AT = 62
 
 
 class Ring:
-    """`slots` must be a power of two; the memory is taken once and never grows."""
+    """`slots` must be a power of two; the memory is taken once and never grows.
 
-    __slots__ = ("events", "mask", "memory", "played", "taped", "written")
+    `end`: rows before this sequence may be written, as far as anybody has looked. Readers only go on, so it can be too
+    low and never too high.
+    """
+
+    __slots__ = ("end", "events", "mask", "memory", "played", "taped", "written")
 
     def __init__(self, slots: int = 65_536) -> None:
         if slots < 2 or slots & (slots - 1):
@@ -35,11 +39,17 @@ class Ring:
         self.written = 0
         self.played = 0
         self.taped = 0
+        self.end = slots
 
     @property
     def free(self) -> int:
         """Slots that may be written before the slowest reader would lose one."""
-        return len(self.events) - (self.written - min(self.played, self.taped))
+        self.end = self.mask + 1 + min(self.played, self.taped)
+        return self.end - self.written
+
+    def has_room(self, rows: int) -> bool:
+        """Whether `free` is at least `rows`. The readers are looked at only where what is known of them does not do."""
+        return self.written + rows <= self.end or self.free >= rows
 
     @property
     def fill_ratio(self) -> float:

@@ -40,7 +40,6 @@ class ConnectionCounters:
     disconnects: int = 0
     silences: int = 0
     rotations: int = 0
-    reads: int = 0
     received_bytes: int = 0
     delayed: int = 0  # frames that had to wait for room
     conflated: int = 0  # best quotes that were old before there was room for them
@@ -84,6 +83,8 @@ class Intake:
         clock: SessionClock,
     ) -> None:
         self.venue = venue
+        self._is_stamped = venue.is_stamped
+        self._decode_read = venue.decode_read
         self.ring = ring
         self.on_events = on_events
         self.settings = settings
@@ -170,17 +171,17 @@ class Intake:
 
     def take(self, number: int, frames: list[bytes]) -> None:
         """The frames of one read of a link."""
-        counters, ring, venue = self.counters, self.ring, self.venue
-        counters.reads += 1
         if frames:
-            if not venue.is_stamped:
+            ring = self.ring
+            if not self._is_stamped:
                 self._received_ns = self.clock.now_ns()
-            size = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
-            counters.received_bytes += size
+            count = len(frames)
+            size = len(frames[0]) if count == 1 else sum(map(len, frames))
+            self.counters.received_bytes += size
             if self._merger is not None:
                 self._take_merged(self._merger.take(number, frames, self.loop_time()), number)
-            elif not self._backlog and ring.free > size + ROWS_A_BOOK * len(frames):
-                venue.decode_read(frames, self._received_ns, ring)  # a row takes several bytes: there is room
+            elif not self._backlog and ring.has_room(size + ROWS_A_BOOK * count):
+                self._decode_read(frames, self._received_ns, ring)  # a row takes several bytes: there is room
             else:
                 for frame in frames:
                     self._take_one(frame)

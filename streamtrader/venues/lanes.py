@@ -34,10 +34,11 @@ class Lane:
         self.to_say: list[bytes] = []
         self._owner = owner
         self._intake = owner.intake
+        self._take = owner.intake.take
         self._backoff = Backoff(owner.settings.backoff_base_s, owner.settings.backoff_cap_s, seed)
         self._link: Link | None = None
         self._is_retired = False
-        self._alive_s = 0.0
+        self._was_heard = False  # since `_watch` last looked
         self._said_s = 0.0  # since when it is subscribed to everything; 0: not yet
         self._loop_time: Callable[[], float] = lambda: 0.0
 
@@ -115,12 +116,11 @@ class Lane:
     def on_open(self, link: Link) -> None:
         self._link = link
         self._loop_time = asyncio.get_running_loop().time
-        self._alive_s = self._loop_time()
         self._owner.open(self, link)
 
     def on_read(self, frames: list[bytes]) -> None:
-        self._alive_s = self._loop_time()
-        self._intake.take(self.number, frames)
+        self._was_heard = True
+        self._take(self.number, frames)
 
     def on_ping(self, payload: bytes) -> None:
         self._intake.ping(self.number, payload)
@@ -134,7 +134,8 @@ class Lane:
         """End a silent link, or one that another has taken over from; try for room while paused."""
         owner, settings, loop = self._owner, self._owner.settings, asyncio.get_running_loop()
         silence_s = owner.venue.limits.silence_s if settings.silence_s is None else settings.silence_s
-        rotate_at_s = loop.time() + owner.venue.limits.rotate_after_s
+        heard_s = loop.time()
+        rotate_at_s = heard_s + owner.venue.limits.rotate_after_s
         successor: Lane | None = None
         while successor is None or not successor.has_overlapped(loop.time()):
             await asyncio.sleep(settings.watch_s)
@@ -142,8 +143,10 @@ class Lane:
             self._intake.release()
             if self._intake.is_paused:
                 self._intake.resume()
-                self._alive_s = loop.time()
-            elif loop.time() - self._alive_s > silence_s:
+                self._was_heard = True
+            if self._was_heard:
+                self._was_heard, heard_s = False, loop.time()
+            elif loop.time() - heard_s > silence_s:
                 owner.counters.silences += 1
                 link.close(is_dead=True)
                 return

@@ -32,9 +32,7 @@ LOST = 1006  # the code of a connection that ended without a close frame
 CLOSE_S = 2.0
 TEXT, BINARY = WSMsgType.TEXT, WSMsgType.BINARY  # looked up once: this is the hot path
 PONGS_A_READ = 2
-FRAMES_A_TURN = (
-    32  # of a flood: enough to share the cost of a turn, few enough that the first does not wait for the last
-)
+FRAMES_A_TURN = 64  # of a flood: enough to share the cost of a turn, few enough that the first need not wait for the last
 REFUSALS = {
     403: "the venue's firewall refuses this address",
     418: "the venue has banned this address for a while",
@@ -103,6 +101,7 @@ class _Listener(WSListener):
 
     def __init__(self, handler: Handler, frame_bytes_most: int) -> None:
         self._handler = handler
+        self._on_read = handler.on_read
         self._frame_bytes_most = frame_bytes_most
         self._frames: list[bytes] = []
         self._parts: list[bytes] = []
@@ -116,15 +115,21 @@ class _Listener(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is TEXT and frame.fin:
-            frames = self._frames
-            frames.append(frame.get_payload_as_bytes())
-            if frame.last_in_buffer or len(frames) >= FRAMES_A_TURN:
-                self._frames = []
-                self._handler.on_read(frames)
-                if self._pings and frame.last_in_buffer:
-                    self._tell_pings()
+        if kind is not TEXT or not frame.fin:
+            self._on_other_frame(transport, frame, kind)
             return
+        frames = self._frames
+        frames.append(frame.get_payload_as_bytes())
+        if frame.last_in_buffer:
+            self._frames = []
+            self._on_read(frames)
+            if self._pings:
+                self._tell_pings()
+        elif len(frames) >= FRAMES_A_TURN:
+            self._frames = []
+            self._on_read(frames)
+
+    def _on_other_frame(self, transport: WSTransport, frame: WSFrame, kind: WSMsgType) -> None:
         if kind == WSMsgType.PING:
             self._pings.append(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
@@ -143,7 +148,7 @@ class _Listener(WSListener):
 
     def _hand_over(self) -> None:
         frames, self._frames = self._frames, []
-        self._handler.on_read(frames)
+        self._on_read(frames)
 
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
         """A message in several frames, or a binary one."""

@@ -78,8 +78,6 @@ class StreamedVenue(Venue):
         }
         self._judge_at_ns = 0
         self._ping_at_ns = 0
-        self._ring: Ring | None = None
-        self._end = 0  # the ring has room up to here, for all we know
 
     # What an adapter says.
 
@@ -127,8 +125,7 @@ class StreamedVenue(Venue):
         try:
             if self.is_stamped:
                 received_ns = self.stamp_of(frame)
-            if self._end - start <= len(frame) + SPARE_ROWS or ring is not self._ring:
-                self._ring, self._end = ring, start + ring.free
+            if not ring.has_room(len(frame) + SPARE_ROWS):
                 self.need_rows(self.rows_of_frame(frame), ring)
             self.read(frame, received_ns, ring)
         except UnknownMessage as error:
@@ -143,7 +140,7 @@ class StreamedVenue(Venue):
             counters.faults += 1
             self._refuse(repr(error), received_ns, ring)
             for book in self.books:
-                if ring.free >= ROWS_OF_A_LOSS:
+                if ring.has_room(ROWS_OF_A_LOSS):
                     book.lose(received_ns, ring)
         if received_ns >= self._judge_at_ns:
             self._judge_silence(received_ns, ring)
@@ -183,9 +180,7 @@ class StreamedVenue(Venue):
 
     def need_rows(self, rows: int, ring: Ring) -> None:
         """Refuse a message that would become more rows than it has bytes, where the ring has no room for them."""
-        if self._end - ring.written < rows:
-            self._end = ring.written + ring.free
-        if self._end - ring.written < rows:
+        if not ring.has_room(rows):
             raise BadMessage("no room in the ring: the caller must wait for it")
 
     def write_quote(
@@ -237,7 +232,7 @@ class StreamedVenue(Venue):
     def _refuse(self, why: str, received_ns: int, ring: Ring) -> None:
         self.counters.rejected += 1
         self.counters.last_error = why[:200]
-        if self.suspect is not None and ring.free >= ROWS_OF_A_LOSS:
+        if self.suspect is not None and ring.has_room(ROWS_OF_A_LOSS):
             self.suspect.lose(received_ns, ring)
 
     def _judge_silence(self, received_ns: int, ring: Ring) -> None:
@@ -252,7 +247,7 @@ class StreamedVenue(Venue):
                     heard[instrument] = self.books[instrument].since_ns = (
                         received_ns  # the clock is known from now on
                     )
-                elif received_ns - heard_ns > deadline_ns and ring.free > 0:
+                elif received_ns - heard_ns > deadline_ns and ring.has_room(1):
                     heard[instrument] = received_ns
                     self._fall_silent(channel, instrument, received_ns, ring)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamtrader.events import ASK, MORE, Kind
 from streamtrader.kernel.ring import Ring
@@ -25,3 +27,18 @@ def test_levels_written_at_once_are_the_same_bytes(count, before):
 
     assert rings[1].events.tobytes() == rings[0].events.tobytes()
     assert rings[1].written == rings[0].written == before + count
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(["write", "play", "tape"]), st.integers(0, 5)), max_size=40))
+def test_what_is_remembered_of_the_room_never_promises_too_much(steps):
+    ring = Ring(8)
+
+    for step, count in steps:
+        free = 8 - (ring.written - min(ring.played, ring.taped))
+        assert [ring.has_room(rows) for rows in range(10)] == [rows <= free for rows in range(10)]
+        if step == "write" and ring.has_room(count):
+            ring.written += count
+        elif step == "play":
+            ring.played = min(ring.played + count, ring.written)
+        elif step == "tape":
+            ring.taped = min(ring.taped + count, ring.played)

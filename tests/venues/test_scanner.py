@@ -174,9 +174,8 @@ def test_a_table_finds_every_symbol_and_no_other():
 
     for index, symbol in enumerate(symbols):
         frame = frames.spot_trade().replace(b"btcusdt", symbol.lower().encode()).replace(b"BTCUSDT", symbol.encode())
-        header[scan.DONE], header[scan.AT], header[scan.SEQUENCE], header[scan.END] = 0, 0, 0, 2
-        data, lengths = np.frombuffer(frame, np.uint8), np.array([len(frame)])
-        code = frames.compiled_scanner()(data, lengths, 1, events, 5, table, places, header)
+        header[scan.DONE] = header[scan.AT] = 0
+        code = frames.compiled_scanner()(frame, np.zeros(0, np.int64), 1, events, 0, 2, 5, table, places, header)
         assert (code, int(events["instrument"][0])) == (scan.COMMITTED, index)
 
     assert len(venue.instruments) == len(symbols)

@@ -25,7 +25,7 @@ from streamtrader.venues.binance.listed import table_of, trade_flags_of
 from streamtrader.venues.binance.markets import AGGREGATE, CHANNELS, SPOT, TICKER, TRADE, Market, base_of
 from streamtrader.venues.binance.merging import place_of
 from streamtrader.venues.binance.partial import ROWS_MOST
-from streamtrader.venues.binance.scan import HANDED_OVER, JUDGE, ROW_BYTES_MIN, Scanner
+from streamtrader.venues.binance.scan import COMMITTED, HANDED_OVER, JUDGE, ROW_BYTES_MIN, Scanner
 from streamtrader.venues.books import HEARD, PLACE_WORDS, BookSync
 from streamtrader.venues.values import nanoseconds
 from streamtrader.venues.venue import Counters, Endpoints, Limits, Place, SnapshotRequest, Venue
@@ -40,9 +40,7 @@ SPARE_ROWS = 4  # a frame may also change the state of its book
 PATH_BYTES_MOST = 4_000  # longer lists of streams are sent as messages: servers refuse long request lines
 STREAMS_A_MESSAGE = 200
 LEVELS_ASKED = 1_000
-FRAMES_A_CALL = 64  # of the scanner
-
-_array_of, BYTE = np.frombuffer, np.dtype(np.uint8)  # looked up once: this is the hot path
+NO_LENGTHS = np.zeros(0, np.int64)  # of a read of one frame, whose length is that of its text
 
 
 class Binance(Venue):
@@ -88,9 +86,7 @@ class Binance(Venue):
         self._has_trades = trade_flags_of(self._table, len(symbols))
         self._header = np.zeros(scan.HEADER_WORDS, np.int64)
         self._words = self._header.data
-        self._lengths = np.zeros(FRAMES_A_CALL, np.int64)
         self._message = self._words[: scan.RECEIVED + 1]
-        self._end = 0  # the ring has room up to here
 
     @property
     def counters(self) -> Counters:
@@ -156,51 +152,47 @@ class Binance(Venue):
         return body.count(b"[") + SPARE_ROWS + self._books[request.instrument].rows_kept
 
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
-        self._scan([frame], received_ns, ring)
+        self.decode_read((frame,), received_ns, ring)
 
     def decode_read(self, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
-        for start in range(0, len(frames), FRAMES_A_CALL):
-            self._scan(frames[start : start + FRAMES_A_CALL], received_ns, ring)
-
-    def _scan(self, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
-        """In one call, as far as the scanner knows them; what it does not is taken one by one."""
+        """In one call of the scanner, as far as it knows them; what it does not is taken one by one."""
         count = len(frames)
         text = frames[0] if count == 1 else b"".join(frames)
-        self._end = ring.written + ring.free
+        ring.has_room(len(text))  # a row takes several bytes: beyond that nobody asks
         if self._scanner is None or not text:
             for frame in frames:
                 self._words[scan.FRAMES] += 1
                 self._hand_over(frame, received_ns, ring)
                 self._judge(self._clock_ns, ring)
             return
-        words, lengths = self._words, self._lengths
-        if count == 1:
-            lengths[0] = len(text)
-        else:
-            lengths[:count] = [len(frame) for frame in frames]
-        words[scan.DONE], words[scan.AT], words[scan.END] = 0, 0, self._end
-        scanned, clock_ns = _array_of(text, BYTE), 0 if self.is_stamped else received_ns
+        words, clock_ns = self._words, 0 if self.is_stamped else received_ns
+        lengths = NO_LENGTHS if count == 1 else np.fromiter(map(len, frames), np.int64, count)
+        words[scan.DONE] = words[scan.AT] = 0
         while True:
-            words[scan.SEQUENCE] = ring.written
             code = self._scanner(
-                scanned, lengths, count, ring.events, clock_ns, self._table, self._places, self._header
-            )
+                text, lengths, count, ring.events, ring.written, ring.end, clock_ns, self._table, self._places, self._header
+            )  # fmt: skip
             ring.written = words[scan.SEQUENCE]
-            done = words[scan.DONE]
-            if code == JUDGE:
-                self._judge(words[scan.RECEIVED], ring)
-            if done == count:
+            if code == COMMITTED:
                 return
-            if code == JUDGE:
-                continue
-            if code == HANDED_OVER:
-                self._hand_over(frames[done], received_ns, ring)
-                self._judge(self._clock_ns, ring)
-            else:
-                instrument, after, last, stamped_ns = self._message.tolist()
-                self._books[instrument].offer(after, last, code - scan.DEPTH, stamped_ns, ring)
-                self._judge(stamped_ns, ring)
-            words[scan.DONE], words[scan.AT] = done + 1, words[scan.AT] + len(frames[done])
+            self._take_over(code, frames, received_ns, ring)
+
+    def _take_over(self, code: int, frames: Sequence[bytes], received_ns: int, ring: Ring) -> None:
+        """What the scanner leaves to us: it stands at a frame that it cannot commit, or behind one, to judge silence."""
+        words = self._words
+        if code == JUDGE:
+            self._judge(words[scan.RECEIVED], ring)
+            return
+        frame = frames[words[scan.DONE]]
+        if code == HANDED_OVER:
+            self._hand_over(frame, received_ns, ring)
+            self._judge(self._clock_ns, ring)
+        else:
+            instrument, after, last, stamped_ns = self._message.tolist()
+            self._books[instrument].offer(after, last, code - scan.DEPTH, stamped_ns, ring)
+            self._judge(stamped_ns, ring)
+        words[scan.DONE] += 1
+        words[scan.AT] += len(frame)
 
     def _judge(self, clock_ns: int, ring: Ring) -> None:
         """Frames of other symbols excuse nobody: a LIVE book that hears nothing for long is asked for anew."""
@@ -215,7 +207,7 @@ class Binance(Venue):
         silent = np.flatnonzero(clock_ns - heard > DEPTH_SILENCE_S * NS_PER_S)
         for instrument in silent.tolist():
             book = self._books[instrument]
-            if book.state == BookState.LIVE and ring.free >= ROWS_OF_A_SILENCE:
+            if book.state == BookState.LIVE and ring.has_room(ROWS_OF_A_SILENCE):
                 book.fall_silent(clock_ns, ring)
                 streams = [each for each in self._streams([self.instruments[instrument]]) if f"@{DEPTH_BASE}" in each]
                 methods = ("UNSUBSCRIBE", "SUBSCRIBE")
@@ -233,7 +225,7 @@ class Binance(Venue):
             if status != 200:
                 raise BadMessage(f"snapshot of {request.symbol}: status {status}")
             data = messages.snapshot_of(body, self._most[request.instrument])
-            if ring.free < len(data.bids) + len(data.asks) + book.rows_kept + SPARE_ROWS:
+            if not ring.has_room(len(data.bids) + len(data.asks) + book.rows_kept + SPARE_ROWS):
                 raise BadMessage(f"snapshot of {request.symbol}: no room in the ring")
         except BadMessage as error:
             self._counters.snapshots_failed += 1
@@ -263,7 +255,7 @@ class Binance(Venue):
         except BadMessage as error:
             counters.rejected += 1
             counters.last_error = str(error)[:200]
-            if self._suspect >= 0 and ring.free >= SPARE_ROWS:
+            if self._suspect >= 0 and ring.has_room(SPARE_ROWS):
                 self._books[self._suspect].lose(self._clock_ns, ring)
 
     def _decode_slowly(self, frame: bytes, received_ns: int, ring: Ring) -> None:
@@ -282,7 +274,7 @@ class Binance(Venue):
         base, most, self._clock_ns = base_of(channel), self._most[instrument], received_ns
         if self._has_depth and base == DEPTH_BASE:
             self._suspect = instrument
-        if self._end - ring.written < self.rows_of_frame(frame):
+        if not ring.has_room(self.rows_of_frame(frame)):
             raise BadMessage("no room in the ring: the caller must wait for it")
         if base == TRADE:
             self._write_trade(messages.trade_of(envelope.data, most), instrument, received_ns, ring)

@@ -36,9 +36,9 @@ HANDED_OVER, COMMITTED, DEPTH = 0, 1, 2  # what `scan` answers; a depth message 
 JUDGE = -1  # what `scan_read` answers when it is time to look for books that fell silent
 
 # What `scan` leaves in the header: of a depth message, then its running counts. What `scan_read` keeps there: how far
-# it is, in frames, in bytes and in rows, where the room in the ring ends, and when to look for silent books.
-INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES, LEVELS, DONE, AT, SEQUENCE, END, JUDGE_AT = range(13)
-HEADER_WORDS = 13
+# it is, in frames, in bytes and in rows, and when to look for silent books.
+INSTRUMENT, AFTER, LAST, RECEIVED, TRADES, QUOTES, FRAMES, LEVELS, DONE, AT, SEQUENCE, JUDGE_AT = range(12)
+HEADER_WORDS = 12
 
 ROW_BYTES_MIN = 5  # [1,1] is the shortest level that the slow path takes
 
@@ -67,20 +67,22 @@ CLOSE_LIST, CLOSE_DATA = literal("]"), literal("}")
 
 
 def scan_read(
-    text: Any, lengths: Any, count: int, events: Any, received_ns: int, table: Any, places: Any, header: Any
-) -> int:
+    text: Any, lengths: Any, count: int, events: Any, sequence: int, end: int, received_ns: int, table: Any, places: Any,
+    header: Any,
+) -> int:  # fmt: skip
     """Scan the frames of one read, which lie in `text` end to end, until one needs more than this knows.
 
-    Trades and quotes are committed, and depth that follows the last update of its book, which `places` tells. It
-    answers what `scan` said of the frame that it stands at, COMMITTED when it took all `count`; JUDGE, behind the
-    first frame whose clock has reached `JUDGE_AT`: silence is judged between the same two frames however they came.
+    It writes rows from `sequence` on, before `end`. `lengths` says where frames end, if there are several. Trades and
+    quotes are committed, and depth that follows the last update of its book, which `places` tells. It answers
+    COMMITTED when all `count` are taken, else what `scan` said of the frame that it stands at; JUDGE, behind the first
+    frame whose clock has reached `JUDGE_AT`: silence is judged between the same two frames however they came.
     """
     mask = len(events) - 1
-    done, at, sequence, code = header[DONE], header[AT], header[SEQUENCE], COMMITTED
+    done, at, code = header[DONE], header[AT], COMMITTED
     while done < count and code == COMMITTED:
-        length = lengths[done]
+        length = lengths[done] if count > 1 else len(text)
         frame = text[at : at + length]
-        code = scan(frame, length, events, sequence, header[END] - sequence, received_ns, table, header)
+        code = scan(frame, length, events, sequence, end - sequence, received_ns, table, header)
         clock_ns = header[RECEIVED]
         if code == COMMITTED:
             clock_ns = events[sequence & mask]["received_ns"]
@@ -305,7 +307,8 @@ def compiled_scanner(*, cache: bool = False) -> Scanner:
 
     for step in (after, decimal, above_zero):  # a sixth faster for depth, no slower to compile
         inlined(step)
-    text = np.frombuffer(b'{"stream":"", no frame at all}', np.uint8)
-    lengths, places = np.array([len(text)]), np.zeros((1, PLACE_WORDS), np.int64)
-    header = np.zeros(HEADER_WORDS, np.int64)
-    return entry_point(scan_read, text, lengths, 1, np.zeros(2, EVENT), 1, table_of(()), places, header, cache=cache)
+    text, lengths = b'{"stream":"", no frame at all}', np.zeros(0, np.int64)
+    header, places = np.zeros(HEADER_WORDS, np.int64), np.zeros((1, PLACE_WORDS), np.int64)
+    return entry_point(
+        scan_read, text, lengths, 1, np.zeros(2, EVENT), 0, 2, 1, table_of(()), places, header, cache=cache
+    )  # fmt: skip
