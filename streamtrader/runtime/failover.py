@@ -25,7 +25,8 @@ from streamtrader.config import EMBEDDED
 from streamtrader.errors import ConfigError, StreamTraderError, VenueError, VenueRestricted
 from streamtrader.runtime.setup import ask_for_instruments, endpoints_of, wanted_symbols
 from streamtrader.venues.addresses import Addresses
-from streamtrader.venues.links import OPENERS, Ending, HandshakeRefused, Link
+from streamtrader.venues.clients import OPENERS
+from streamtrader.venues.links import Ending, HandshakeRefused, Link
 from streamtrader.venues.registry import CCXT, listing_of
 from streamtrader.venues.venue import Endpoints, Venue
 

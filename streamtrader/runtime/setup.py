@@ -17,8 +17,10 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.residence import release_compiler
 from streamtrader.runtime.warmup import warm
 from streamtrader.venues.addresses import Addresses
-from streamtrader.venues.links import OPENERS, Opener, PicowsLink
+from streamtrader.venues.clients import OPENERS
+from streamtrader.venues.links import Opener
 from streamtrader.venues.listing import Listing
+from streamtrader.venues.picows_link import PicowsLink
 from streamtrader.venues.registry import CCXT, listing_of
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.venue import Endpoints, Venue

@@ -19,8 +19,9 @@ from streamtrader.venues.addresses import Addresses
 from streamtrader.venues.clock import SessionClock
 from streamtrader.venues.intake import ROWS_A_BOOK, ConnectionCounters, Intake
 from streamtrader.venues.lanes import Lane
-from streamtrader.venues.links import HandshakeRefused, Link, Opener, PicowsLink
+from streamtrader.venues.links import HandshakeRefused, Link, Opener
 from streamtrader.venues.pacing import Backoff, Budget, retry_after_s, take_turn
+from streamtrader.venues.picows_link import PicowsLink
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.snapshots import BAN_S, BANNED, PAUSE_S, TOO_MANY, WAIT_MOST_S, SnapshotFetcher
 from streamtrader.venues.venue import Venue

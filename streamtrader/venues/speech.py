@@ -21,6 +21,7 @@ async def speak(
     venue: Venue, link: Link, outgoing: Callable[[], list[bytes]], every_s: float, on_subscribed: Callable[[], None]
 ) -> None:
     """Say it over one link until cancelled; `outgoing` is asked every `every_s` once the subscriptions are said."""
+    clock = asyncio.get_running_loop().time
     space_s = 1.0 / (MESSAGE_SHARE * venue.limits.messages_per_s)
     messages = venue.subscribe(venue.instruments)
     with contextlib.suppress(LinkLost):  # the end of the link tells itself
@@ -28,8 +29,13 @@ async def speak(
             await link.send(message)
             await asyncio.sleep(space_s)
         on_subscribed()
+        pinged_s = clock()
         while True:
             await asyncio.sleep(every_s)
-            for message in outgoing():
+            messages, ping = outgoing(), venue.ping
+            if ping is not None and clock() - pinged_s >= ping.every_s:
+                pinged_s = clock()
+                messages.append(ping.message)
+            for message in messages:
                 await link.send(message)
                 await asyncio.sleep(space_s)

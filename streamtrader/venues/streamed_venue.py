@@ -1,8 +1,8 @@
 """What the adapters of all venues share whose books begin with a snapshot in the stream; Binance is the other kind.
 
 An adapter below it reads frames (`read`), says how one book is asked for again (`resubscription`), and leaves the
-rest to this class: counting, refusing whole messages, room in the ring, the market's own clock, silence, pings, and
-what must be sent. The rules for `read`:
+rest to this class: counting, refusing whole messages, room in the ring, the market's own clock, silence, and what must
+be sent. The rules for `read`:
 
 * Check everything in a message before its first row is written; raise `BadMessage` for what cannot be true, and
   `UnknownMessage` for kinds and symbols that nobody asked for. What becomes ticks and lots is checked against the
@@ -41,11 +41,9 @@ class StreamedVenue(Venue):
 
     `silence_s` gives the seconds after which a channel of a symbol counts as dead although the link lives; a
     channel that is not in it may be silent for ever. The silence of `book_channel` makes the book STALE.
-    `ping_every_s` is for venues that want pings as messages, 0 for the others.
     """
 
     book_channel = "book"
-    ping_every_s = 0.0
 
     def __init__(
         self,
@@ -77,7 +75,6 @@ class StreamedVenue(Venue):
             channel: int(silence * NS_PER_S) for channel, silence in silence_s.items() if channel in self.channels
         }
         self._judge_at_ns = 0
-        self._ping_at_ns = 0
 
     # What an adapter says.
 
@@ -88,10 +85,6 @@ class StreamedVenue(Venue):
     @abc.abstractmethod
     def resubscription(self, instrument: int, channel: str) -> list[bytes]:
         """Messages that make the venue send one channel of one symbol anew, with its snapshot."""
-
-    def ping(self) -> bytes:
-        """The message that is sent every `ping_every_s`."""
-        raise NotImplementedError
 
     # What the connection calls.
 
@@ -150,10 +143,6 @@ class StreamedVenue(Venue):
         for book in self.books:
             if book.ask_at_ns and book.take_wish(now_ns):
                 messages += self.resubscription(book.instrument, self.book_channel)
-        if self.ping_every_s and now_ns >= self._ping_at_ns:
-            if self._ping_at_ns:
-                messages.append(self.ping())
-            self._ping_at_ns = now_ns + int(self.ping_every_s * NS_PER_S)
         return messages
 
     def requests(self) -> list[SnapshotRequest]:

@@ -53,6 +53,13 @@ class SnapshotRequest:
     weight: int
 
 
+class Ping(NamedTuple):
+    """A message that keeps a quiet link alive, or that is answered where it lives."""
+
+    message: bytes
+    every_s: float
+
+
 class Place(NamedTuple):
     """Where a message stands in its stream, by the venue's own numbers, which are the same on every connection.
 
@@ -157,6 +164,11 @@ class Venue(abc.ABC):
         """Why the venue will never serve us, with a remedy; an adapter that says so wants rotation too. Else empty."""
         return ""
 
+    @property
+    def ping(self) -> Ping | None:
+        """What to send over each link now and then; None: nothing, or not yet."""
+        return None
+
     @abc.abstractmethod
     def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
         """Messages to send once connected; empty where the path says it all."""
@@ -178,7 +190,7 @@ class Venue(abc.ABC):
         return None
 
     def outgoing(self, now_ns: int) -> list[bytes]:
-        """Take the messages that must be sent now: resubscriptions, answers, pings. 0 while the clock is not known."""
+        """Take the messages that must be sent now: resubscriptions, answers. 0 while the clock is not known."""
         return []
 
     @abc.abstractmethod

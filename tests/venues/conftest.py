@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamtrader.venues.links import OPENERS
+from streamtrader.venues.clients import OPENERS
 
 
 @pytest.fixture(params=list(OPENERS))

@@ -153,13 +153,18 @@ def test_an_error_that_nobody_published_is_told_too():
 def test_what_is_subscribed_to_is_asked_for_again_as_a_sign_of_life():
     venue, ring = adapter("AAPL", "MSFT")
     venue.decode(made.text(made.AUTHENTICATED), NOW_NS, ring)
-    asked(venue, NOW_NS)
 
-    assert asked(venue, NOW_NS + 10 * SECOND) == []
-    (message,) = asked(venue, NOW_NS + 21 * SECOND)
+    message = msgspec.json.decode(venue.ping.message)
 
     assert (message["action"], message["trades"]) == ("subscribe", ["AAPL"])
-    assert markets.ASK_EVERY_S < markets.LIMITS.silence_s
+    assert venue.ping.every_s < markets.LIMITS.silence_s
+
+
+def test_no_sign_of_life_is_asked_for_before_the_login():
+    venue, ring = adapter()
+    venue.decode(made.text(made.CONNECTED), NOW_NS, ring)
+
+    assert venue.ping is None
 
 
 def test_a_capture_says_nothing():

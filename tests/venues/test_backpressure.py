@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from streamtrader.events import BookState, Kind
-from streamtrader.venues.links import PicowsLink
+from streamtrader.venues.picows_link import PicowsLink
 from tests.venues import frames
 from tests.venues.servers import QUICK, Client, end_market, raw_frame, serving, stay
 

@@ -37,7 +37,7 @@ def played(frames: list[bytes], *symbols: str, kind: str = "spot") -> tuple:
 def asked(venue, now_ns: int = NOW_NS) -> list[tuple[str, list[str]]]:
     """What the adapter wants to be sent."""
     messages = [json.loads(message) for message in venue.outgoing(now_ns)]
-    return [(each["op"], each["args"]) for each in messages if each["op"] != "ping"]
+    return [(each["op"], each["args"]) for each in messages]
 
 
 def quotes(ring) -> list[tuple]:
@@ -286,8 +286,7 @@ def test_answers_and_pongs_are_no_data_and_refusals_are_errors():
 
     assert (venue.counters.notices, venue.counters.errors, venue.counters.last_error) == (2, 1, "Invalid topic")
     assert rows(ring, 2) == []
-    venue.outgoing(NOW_NS)
-    assert venue.outgoing(NOW_NS + 20 * SECOND) == [b'{"op":"ping"}']
+    assert venue.ping == (b'{"op":"ping"}', 20.0)
 
 
 def test_subscriptions_hold_ten_topics_and_name_depth_and_interval():

@@ -12,8 +12,8 @@ import pytest
 from streamtrader.events import BookState, Kind
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.binance import MARKETS, Binance, compiled_scanner
+from streamtrader.venues.clients import OPENERS
 from streamtrader.venues.connection import Connection
-from streamtrader.venues.links import OPENERS
 from streamtrader.venues.venue import Endpoints
 from tests.venues import frames
 

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from streamtrader.events import Kind
+from streamtrader.venues.picows_link import PicowsLink
 from streamtrader.venues.registry import VENUES, listing_of
 from tests.venues import frames
 from tests.venues.seeds import SEEDS
@@ -40,7 +41,9 @@ def test_what_is_no_message_is_counted_at_every_venue(name, frame):
     assert {int(kind) for kind in ring.events[written : ring.written]["kind"]} <= {int(Kind.LINK)}
 
 
-async def test_a_compressed_frame_that_nobody_asked_for_ends_its_link_and_is_not_inflated(opener):
+async def test_a_compressed_frame_that_nobody_asked_for_is_not_inflated(opener):
+    """One library ends the link at once, the other hands the frame over as it is: then it is no message."""
+
     async def script(websocket, request):
         if server.open_count == 1:
             assert "permessage-deflate" not in request.headers.get("Sec-WebSocket-Extensions", "")
@@ -58,6 +61,7 @@ async def test_a_compressed_frame_that_nobody_asked_for_ends_its_link_and_is_not
 
     assert client.ids(Kind.TRADE) == [1, 2, 3]
     assert client.connection.counters.received_bytes < 100_000
+    assert client.venue.counters.rejected == (opener == PicowsLink.open)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])

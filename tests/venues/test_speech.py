@@ -12,7 +12,7 @@ from streamtrader.events import BookState, Kind
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.connection import Connection
 from streamtrader.venues.kraken import Kraken
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Endpoints, Limits, Ping
 from tests.venues.servers import QUICK
 from tests.venues.streamed import instruments_of, states
 from tests.venues.test_kraken import ASKS, BIDS, BTC_STEPS, book, crc_of
@@ -106,6 +106,23 @@ async def test_messages_keep_to_half_of_the_published_rate():
     )
 
     assert server.heard[-1][0] - server.heard[0][0] >= 4 * 0.05 - 0.02
+
+
+async def test_a_link_is_pinged_as_often_as_its_venue_says():
+    class Impatient(Kraken):
+        ping = Ping(b'{"method":"ping"}', 0.1)
+
+    server = KrakenServer(nothing)
+    make = kraken("BTC/USD")
+
+    def impatient(endpoints):
+        return Impatient(make(endpoints).instruments, channels=("book",), endpoints=endpoints, limits=FAST, depth=10)
+
+    await server.run(impatient, lambda *_: len(server.heard) == 4)
+
+    said = [asked["method"] for _, asked in server.heard]
+    assert said == ["subscribe", "ping", "ping", "ping"]
+    assert server.heard[3][0] - server.heard[1][0] >= 2 * 0.1 - 0.02
 
 
 async def test_frames_in_binary_are_read_like_those_in_text():

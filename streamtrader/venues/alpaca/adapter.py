@@ -22,7 +22,7 @@ from streamtrader.venues.alpaca.messages import Encoding, encoding_of
 from streamtrader.venues.alpaca.rows import MarketReader, Reader
 from streamtrader.venues.credentials import Credentials
 from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Endpoints, Limits, Ping
 
 SYMBOLS_A_MESSAGE = 100
 BYTES_A_ROW = 4  # no message and no level is shorter, in either encoding
@@ -37,7 +37,6 @@ class Alpaca(StreamedVenue):
     """
 
     name = "alpaca"
-    ping_every_s = markets.ASK_EVERY_S
 
     def __init__(
         self,
@@ -105,9 +104,12 @@ class Alpaca(StreamedVenue):
         symbols = [self.instruments[instrument].symbol]
         return [self._encode({"action": action, channel: symbols}) for action in ("unsubscribe", "subscribe")]
 
-    def ping(self) -> bytes:
+    @property
+    def ping(self) -> Ping | None:
         """The venue has no heartbeat: what is subscribed to already is asked for again, and answered."""
-        return self._subscriptions(self.instruments[:1])[0]
+        if self.login.stage is not Stage.READY:
+            return None
+        return Ping(self._subscriptions(self.instruments[:1])[0], markets.ASK_EVERY_S)
 
     def _subscriptions(self, instruments: Sequence[Instrument]) -> list[bytes]:
         asked = []

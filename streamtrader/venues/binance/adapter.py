@@ -28,7 +28,7 @@ from streamtrader.venues.binance.partial import ROWS_MOST
 from streamtrader.venues.binance.scan import COMMITTED, HANDED_OVER, JUDGE, ROW_BYTES_MIN, Scanner
 from streamtrader.venues.books import HEARD, PLACE_WORDS, BookSync
 from streamtrader.venues.values import nanoseconds
-from streamtrader.venues.venue import Counters, Endpoints, Limits, Place, SnapshotRequest, Venue
+from streamtrader.venues.venue import Counters, Endpoints, Limits, Ping, Place, SnapshotRequest, Venue
 
 DEPTH_BASE = "depth"
 DEPTH_SILENCE_S = 60.0  # of one symbol's depth: thin markets too are quoted anew more often
@@ -79,7 +79,6 @@ class Binance(Venue):
         self._slow = SlowChannels(self.instruments, self._counters, self.channels, has_depth=self._has_depth)
         self._suspect = -1  # whose book the message in hand belongs to
         self._clock_ns = 0  # of that message
-        self._beat_at_ns = 0
         self._messages: list[bytes] = []  # to be sent as soon as the connection can
         self._scanner = scanner
         self._table = table_of(symbols, self._most)
@@ -117,7 +116,6 @@ class Binance(Venue):
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         self.wants_rotation = False
-        self._beat_at_ns = 0
         self._messages.clear()
         if self._has_depth:
             for book in self._books:
@@ -134,14 +132,15 @@ class Binance(Venue):
     def place_of(self, frame: bytes) -> Place | None:
         return place_of(frame)
 
-    def outgoing(self, now_ns: int) -> list[bytes]:
+    @property
+    def ping(self) -> Ping | None:
         """A question whose answer shows that the link lives, where the venue's own pings are minutes apart."""
+        every_s = self.market.beat_every_s
+        return Ping(BEAT, every_s) if every_s and not self.is_stamped else None
+
+    def outgoing(self, now_ns: int) -> list[bytes]:
         messages, self._messages = self._messages, []
-        every_ns = int(self.market.beat_every_s * NS_PER_S)
-        if not every_ns or self.is_stamped or now_ns < self._beat_at_ns:
-            return messages
-        was_set, self._beat_at_ns = self._beat_at_ns > 0, now_ns + every_ns
-        return [*messages, BEAT] if was_set else messages
+        return messages
 
     def rows_of_frame(self, frame: bytes) -> int:
         """A bracket for every level; partial depth also removes levels of the message before."""

@@ -20,7 +20,7 @@ from streamtrader.venues.bybit.messages import OPPOSITE, SIDES
 from streamtrader.venues.bybit.tops import Quotation, Side, Top
 from streamtrader.venues.streamed_venue import StreamedVenue
 from streamtrader.venues.values import check_identity, check_levels, check_milliseconds
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Endpoints, Limits, Ping
 
 HEAD, HEAD_BYTES = b'{"topic":"', 10
 NEW = 1  # the update id of a snapshot after a restart of the service, whatever its type says
@@ -36,7 +36,7 @@ class Bybit(StreamedVenue):
 
     name = "bybit"
     book_channel = markets.BOOK
-    ping_every_s = 20.0
+    ping = Ping(b'{"op":"ping"}', 20.0)
 
     def __init__(
         self,
@@ -98,9 +98,6 @@ class Bybit(StreamedVenue):
     def resubscription(self, instrument: int, channel: str) -> list[bytes]:
         topics = [self._topic(self.instruments[instrument], channel)]
         return [_request(op, topics) for op in ("unsubscribe", "subscribe")]
-
-    def ping(self) -> bytes:
-        return b'{"op":"ping"}'
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         count = len(self.instruments)

@@ -23,7 +23,7 @@ from streamtrader.venues.okx.quotes import BestQuotes
 from streamtrader.venues.okx.requests import REQUEST_HEAD, merged, requests_of
 from streamtrader.venues.streamed_venue import StreamedVenue
 from streamtrader.venues.values import check_identity, check_levels, check_milliseconds, check_trade, nanoseconds
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Endpoints, Limits, Ping
 
 HEAD, HEAD_BYTES = b'{"arg":{"channel":"', 19
 CHECKSUM_KEY = b'"checksum":'
@@ -40,7 +40,7 @@ class Okx(StreamedVenue):
 
     name = "okx"
     book_channel = markets.BOOK
-    ping_every_s = 15.0
+    ping = Ping(b"ping", 15.0)
 
     def __init__(
         self,
@@ -115,9 +115,6 @@ class Okx(StreamedVenue):
         if len(asked) > markets.REQUESTS_AN_HOUR // 2:
             self.wants_rotation = True
         return outgoing
-
-    def ping(self) -> bytes:
-        return b"ping"
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         self._asked_ns.clear()
