@@ -19,7 +19,7 @@ ROWS = {
     "units": 0, "errors": 0, "instruments": 0,
     "kernel.record": 1, "kernel.lean": 1, "kernel.compiler": 1, "events": 1,
     "kernel": 2,
-    "indicators": 3, "risk": 3, "strategies": 3, "simulator": 3,
+    "indicators": 3, "risk": 3, "strategies": 3, "schedules": 3, "simulator": 3,
     "venues": 4, "ledger": 4, "storage": 4, "observers": 4,
     "execution": 5, "exchange": 5,
     "config": 5, "config_lines": 5, "config_report": 5, "config_sources": 5,

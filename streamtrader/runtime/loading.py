@@ -187,7 +187,8 @@ def scanner_for_frames() -> Scanner:
 
 def class_sources(classes: Iterable[type[Any]]) -> list[Path]:
     """Every file that strategies and rules are made from: ours, and for a user's class all it imports of its own."""
-    own = [path for room in ("indicators", "risk", "strategies") for path in sorted((PACKAGE / room).glob("*.py"))]
+    rooms = ("indicators", "risk", "schedules", "strategies")
+    own = [path for room in rooms for path in sorted((PACKAGE / room).glob("*.py"))]
     seen: dict[str, Path] = {}
     waiting = [cls.__module__ for cls in classes]
     while waiting:
