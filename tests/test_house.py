@@ -26,8 +26,8 @@ ROWS = {
     "runtime": 6, "dashboard": 6, "reports": 6, "research": 6, "learning": 6, "bench": 6,
     "cli": 7,
 }  # fmt: skip
-# Risk rules and strategies use indicators. Settings are one idea in several files. `bench` measures the runtime.
-NEIGHBOURS = {("risk", "indicators"), ("strategies", "indicators"), ("bench", "runtime")}
+# Risk rules and strategies use indicators, strategies use schedules. Settings are one idea in several files. `bench` measures the runtime.
+NEIGHBOURS = {("risk", "indicators"), ("strategies", "indicators"), ("strategies", "schedules"), ("bench", "runtime")}
 NEIGHBOURS |= {
     (one, other) for one in ROWS for other in ROWS if one.startswith("config") and other.startswith("config")
 }

@@ -2,6 +2,7 @@
 
 from streamtrader.strategies.candle_momentum import CandleMomentum
 from streamtrader.strategies.ema_cross import EmaCross
+from streamtrader.strategies.execution import Pegged, Pov, Shortfall, Twap, Vwap
 from streamtrader.strategies.imbalance_maker import ImbalanceMaker
 from streamtrader.strategies.rsi_momentum import RsiMomentum
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
@@ -11,8 +12,13 @@ __all__ = [
     "CandleMomentum",
     "EmaCross",
     "ImbalanceMaker",
+    "Pegged",
+    "Pov",
     "PythonStrategy",
     "RsiMomentum",
+    "Shortfall",
     "Strategy",
+    "Twap",
+    "Vwap",
     "VwapReversion",
 ]
