@@ -18,6 +18,7 @@ __all__ = [
     "Atr",
     "Broker",
     "Candle",
+    "Diffusion",
     "Ema",
     "Event",
     "Fill",
@@ -48,7 +49,8 @@ __all__ = [
 _NAMES = {
     "events": "ASK BID BUY SELL Candle Event Fill Level Link OrderReport Quote Trade",
     "indicators": (
-        "Atr Ema Indicator Microprice OrderFlowImbalance RealizedVolatility Rsi SessionVwap Sma WilderAverage ZScore"
+        "Atr Diffusion Ema Indicator Microprice OrderFlowImbalance RealizedVolatility Rsi SessionVwap Sma "
+        "WilderAverage ZScore"
     ),
     "instruments": "Instrument",
     "kernel.broker": "Broker",
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     )
     from streamtrader.indicators import (
         Atr,
+        Diffusion,
         Ema,
         Indicator,
         Microprice,

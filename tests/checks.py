@@ -12,6 +12,7 @@ import pytest
 
 from streamtrader.indicators import (
     Atr,
+    Diffusion,
     Ema,
     Indicator,
     Microprice,
@@ -81,6 +82,14 @@ def quote_rows(count, seed):
     return np.stack([bid, sizes[:, 0], bid + spread, sizes[:, 1]], axis=1)
 
 
+def clocked_rows(count, seed):
+    """A price, and a clock that stands still, ticks or leaps."""
+    rows = np.zeros(count, [("price", "f8"), ("now_ns", "i8")])
+    rows["price"] = walk(count, seed)
+    rows["now_ns"] = np.cumsum(np.random.default_rng(seed + 4).choice([0, 10**6, 10**9, 7 * 10**10], count))
+    return rows
+
+
 def play_prices(box, rows, answers):
     for index in range(len(rows)):
         answers[index] = box[0].update(rows[index, 0])
@@ -96,6 +105,11 @@ def play_trades(box, rows, answers):
         answers[index] = box[0].update(rows[index]["price"], rows[index]["size"], rows[index]["now_ns"])
 
 
+def play_clocked(box, rows, answers):
+    for index in range(len(rows)):
+        answers[index] = box[0].update(rows[index]["price"], rows[index]["now_ns"])
+
+
 def play_quotes(box, rows, answers):
     for index in range(len(rows)):
         answers[index] = box[0].update(rows[index, 0], rows[index, 1], rows[index, 2], rows[index, 3])
@@ -105,6 +119,7 @@ PRICES = Feed(price_rows, play_prices)
 CANDLES = Feed(candle_rows, play_candles)
 TRADES = Feed(trade_rows, play_trades)
 QUOTES = Feed(quote_rows, play_quotes)
+CLOCKED = Feed(clocked_rows, play_clocked)
 
 INDICATORS = [
     Registered(Sma, {"window": 7}, PRICES, naive.sma),
@@ -119,6 +134,7 @@ INDICATORS = [
     Registered(Rsi, {"span": 5}, PRICES, naive.rsi),
     Registered(ZScore, {"window": 9}, PRICES, naive.z_score),
     Registered(RealizedVolatility, {"window": 6}, PRICES, naive.realized_volatility),
+    Registered(Diffusion, {"half_life_s": 30.0}, CLOCKED, naive.diffusion),
     Registered(Atr, {"span": 5}, CANDLES, naive.atr),
     Registered(Atr, {"span": 5, "counts_first_range": False}, CANDLES, naive.atr),
     Registered(SessionVwap, {}, TRADES, naive.session_vwap),

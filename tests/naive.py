@@ -74,6 +74,15 @@ def realized_volatility(history, window):
     return math.sqrt(mean([change * change for change in changes])) if changes else 0.0
 
 
+def diffusion(history, half_life_s=60.0):
+    """Each change squared, and the time that it took, with the weight of its age."""
+    changes = [(after[0] - before[0], (after[1] - before[1]) / 1e9, after[1]) for before, after in pairwise(history)]
+    weights = [0.5 ** ((history[-1][1] - at_ns) / 1e9 / half_life_s) for _, _, at_ns in changes]
+    seconds = math.fsum(weight * passed_s for weight, (_, passed_s, _) in zip(weights, changes, strict=True))
+    squares = math.fsum(weight * change**2 for weight, (change, _, _) in zip(weights, changes, strict=True))
+    return math.sqrt(squares / seconds) if seconds > 0.0 else 0.0
+
+
 def deviation(values):
     middle = mean(values)
     return math.sqrt(mean([(value - middle) ** 2 for value in values]))

@@ -22,7 +22,7 @@ import math
 
 from streamtrader.errors import ConfigError
 from streamtrader.events import BUY, Trade
-from streamtrader.indicators.indicator import whole_number
+from streamtrader.indicators.indicator import above_zero, whole_number
 from streamtrader.indicators.window import ExactSum
 from streamtrader.kernel.record import Record, int64
 from streamtrader.units import NS_PER_S
@@ -260,10 +260,3 @@ class TimeBars(Bars):
         self.interval_start_ns = start_ns
         self.take(trade)
         return has_closed
-
-
-def above_zero(name: str, given: float) -> float:
-    """A threshold as a setting: refuse what every trade, or none, would reach."""
-    if not 0.0 < given < math.inf:
-        raise ConfigError(f"{name} must be above zero, not {given}")
-    return float(given)

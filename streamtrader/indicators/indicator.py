@@ -7,6 +7,8 @@ for ever. Methods never allocate, so windows are arrays whose capacity `__init__
 
 from __future__ import annotations
 
+import math
+
 from streamtrader.errors import ConfigError
 from streamtrader.kernel.record import Record
 
@@ -31,3 +33,10 @@ def whole_number(name: str, given: int, *, least: int = 1) -> int:
     if isinstance(given, bool) or int(given) != given or given < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, not {given}")
     return int(given)
+
+
+def above_zero(name: str, given: float) -> float:
+    """A quantity as a setting: refuse what is no finite number above zero."""
+    if not 0.0 < given < math.inf:
+        raise ConfigError(f"{name} must be above zero, not {given}")
+    return float(given)

@@ -1,12 +1,15 @@
-"""How far prices move: of candles (true range) and of a series (log returns)."""
+"""How far prices move: of candles (true range), of a series (log returns), and by the clock (diffusion)."""
 
 from __future__ import annotations
 
 import math
 
 from streamtrader.indicators.averages import WilderAverage
-from streamtrader.indicators.indicator import Indicator
+from streamtrader.indicators.indicator import Indicator, above_zero
 from streamtrader.indicators.window import ExactSum, Window
+from streamtrader.units import NS_PER_S
+
+LN_2 = math.log(2.0)
 
 
 class Atr(Indicator):
@@ -72,5 +75,44 @@ class RealizedVolatility(Indicator):
             mean = self.squares.high / self.window.count
             self.value = math.sqrt(mean) if mean > 0.0 else 0.0
             self.ready = self.window.is_full()
+        self.last_price = price
+        return self.value
+
+
+class Diffusion(Indicator):
+    """The volatility of a Brownian motion that moves as the price does: in the price's unit per root of a second.
+
+    The squared changes by the time they took, both with a weight that halves in `half_life_s` of the event clock, so
+    that it does not matter how often the price is told. What bounces between bid and ask counts as movement: feed a
+    middle. Ready once it was fed for a half-life; a clock that runs backwards stands still.
+
+    >>> diffusion = Diffusion(half_life_s=2.0)
+    >>> [round(float(diffusion.update(*told)), 3) for told in ((100.0, 0), (101.0, 10**9), (99.0, 2 * 10**9))]
+    [0.0, 1.0, 1.661]
+    """
+
+    def __init__(self, half_life_s: float = 60.0) -> None:
+        super().__init__()
+        self.half_life_s = above_zero("half_life_s", half_life_s)
+        self.last_price = math.nan
+        self.last_ns = 0
+        self.fed_s = 0.0
+        self.squares = 0.0
+        self.seconds = 0.0
+
+    def update(self, price: float, now_ns: int) -> float:
+        if not math.isfinite(price):
+            return self.value
+        if math.isfinite(self.last_price):
+            passed_s = max(0, now_ns - self.last_ns) / NS_PER_S
+            change = price - self.last_price
+            kept = math.exp(-LN_2 * passed_s / self.half_life_s)
+            self.squares = self.squares * kept + change * change
+            self.seconds = self.seconds * kept + passed_s
+            self.fed_s += passed_s
+            if self.seconds > 0.0:
+                self.value = math.sqrt(self.squares / self.seconds)
+            self.ready = self.fed_s >= self.half_life_s
+        self.last_ns = max(self.last_ns, now_ns)
         self.last_price = price
         return self.value

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamtrader.indicators import (
     Atr,
+    Diffusion,
     Ema,
     Microprice,
     OrderFlowImbalance,
@@ -152,6 +153,31 @@ def test_realized_volatility_equals_its_definition(prices, window):
     values = fed(RealizedVolatility(window), prices)
 
     assert values == pytest.approx(twin_of(naive.realized_volatility, prices, window), rel=1e-9, abs=1e-12)
+
+
+@given(seed=SEEDS, sigma=st.floats(0.01, 50.0))
+def test_diffusion_finds_the_volatility_of_a_brownian_motion_however_often_it_is_told(seed, sigma):
+    """2,000 normal changes: the estimate of a variance is within 5 deviations of sqrt(2 / 2000)."""
+    generator = np.random.default_rng(seed)
+    passed_ns = generator.integers(10**6, 2 * 10**9, 2_000)
+    prices = 60_000.0 + np.cumsum(generator.normal(0.0, sigma * np.sqrt(passed_ns / 1e9)))
+    diffusion = Diffusion(half_life_s=1e6)
+
+    for price, now_ns in zip(prices.tolist(), np.cumsum(passed_ns).tolist(), strict=True):
+        diffusion.update(price, now_ns)
+
+    assert float(diffusion.value) ** 2 == pytest.approx(sigma**2, rel=5 * math.sqrt(2 / 2_000) * 1.35)
+
+
+def test_diffusion_is_ready_after_its_half_life_and_survives_a_clock_that_runs_backwards():
+    diffusion = Diffusion(half_life_s=2.0)
+    readiness = []
+    for price, now_ms in ((100.0, 0), (101.0, 1_000), (99.0, 500), (100.0, 1_999), (100.0, 2_000)):
+        diffusion.update(price, now_ms * 1_000_000)
+        readiness.append(bool(diffusion.ready))
+
+    assert readiness == [False, False, False, False, True]
+    assert math.isfinite(diffusion.value)
 
 
 @given(count=COUNTS, seed=SEEDS, span=SPANS, counts_first_range=st.booleans())
