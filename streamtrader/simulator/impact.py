@@ -136,7 +136,7 @@ class Impact(Record):
         return self.permanent_shift + self.temporary_shift * self.kept(now_ns, 1.0)
 
     def kept(self, now_ns: int, exponent: float) -> float:
-        """What is left of a thing whose power `exponent` halves in the half-life; a clock running back does nothing."""
+        """What is left of that whose power `exponent` halves in the half-life; a clock running back does nothing."""
         passed_ns = now_ns - self.at_ns
         if passed_ns <= 0:
             return 1.0
