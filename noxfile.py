@@ -54,6 +54,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def papers(session: nox.Session) -> None:
+    """Reproduce the tables of Avellaneda and Stoikov in the kernel over 20,000 paths a row: minutes."""
+    session.install("-e", ".[test]", *LOCKED)
+    paths = {"STREAMTRADER_PATHS": "20000"}
+    session.run("python", "-m", "pytest", "tests/strategies/test_published_makers.py", *session.posargs, env=paths)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Measure which branches the tests reach; compiled lines count through the uncompiled loop."""
     session.install("-e", ".[test]", "coverage", *LOCKED)

@@ -1,5 +1,6 @@
 """Strategies: the two bases and the ones that come with the engine."""
 
+from streamtrader.strategies.avellaneda_stoikov import AvellanedaStoikov
 from streamtrader.strategies.candle_momentum import CandleMomentum
 from streamtrader.strategies.ema_cross import EmaCross
 from streamtrader.strategies.execution import Pegged, Pov, Shortfall, Twap, Vwap
@@ -9,6 +10,7 @@ from streamtrader.strategies.strategy import PythonStrategy, Strategy
 from streamtrader.strategies.vwap_reversion import VwapReversion
 
 __all__ = [
+    "AvellanedaStoikov",
     "CandleMomentum",
     "EmaCross",
     "ImbalanceMaker",

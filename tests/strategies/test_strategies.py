@@ -12,7 +12,14 @@ from streamtrader.kernel.account import Account
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.outbox import TAKER, OutboxKind
 from streamtrader.risk import MaxPosition
-from streamtrader.strategies import CandleMomentum, EmaCross, ImbalanceMaker, RsiMomentum, VwapReversion
+from streamtrader.strategies import (
+    AvellanedaStoikov,
+    CandleMomentum,
+    EmaCross,
+    ImbalanceMaker,
+    RsiMomentum,
+    VwapReversion,
+)
 from tests import naive
 from tests.checks import LOTS_PER_UNIT, Situation, records_of
 from tests.strategies.market import START_NS, STEP_NS, events_of, link, lively_market, play, quotes, trade
@@ -23,6 +30,7 @@ COMPILED = [
     lambda: VwapReversion(window=20, volatility_window=10, volatility_limit_bps=10.0),
     lambda: RsiMomentum(span=5, is_shorting=True),
     ImbalanceMaker,
+    lambda: AvellanedaStoikov(half_life_s=2.0, k_span=20),
 ]
 
 
