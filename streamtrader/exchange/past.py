@@ -11,9 +11,8 @@ import math
 import zlib
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
 from aiohttp import web
 
@@ -21,6 +20,11 @@ from streamtrader.exchange.market import Market
 from streamtrader.exchange.rules import INVALID_SYMBOL, MANDATORY, error_body, padded
 from streamtrader.instruments import Instrument
 from streamtrader.units import NS_PER_MS, decimal_price, decimal_size, lots_of, ticks_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Rows = np.ndarray[Any, np.dtype[np.float64]]
 
 PAST_CANDLES = 10_000
 DEVIATION = 1.1e-4  # of the price in a second, as the flow has it
@@ -31,7 +35,6 @@ INTERVALS_S = {
     "6h": 21_600, "8h": 28_800, "12h": 43_200, "1d": 86_400,
 }  # fmt: skip
 INVALID_INTERVAL = -1120
-Rows = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Past:
@@ -69,6 +72,8 @@ class Past:
 
     def _made(self, symbol: str, interval_s: int) -> tuple[int, Rows]:
         """Start of the oldest candle in ms, and (open, high, low, close, volume) of each, oldest first."""
+        import numpy as np  # here, because a recorded market needs it for nothing else, and a start must be quick
+
         market = self._market
         opening, step_ms = market.opening_book(symbol), interval_s * 1_000
         if market.seed is None or opening is None:
