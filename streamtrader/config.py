@@ -127,6 +127,8 @@ class VenueSettings(Section):
     kind: Literal["spot", "perpetual"] = "spot"
     client: Literal["picows", "websockets"] = "picows"
     channels: Annotated[tuple[ChannelName, ...], BeforeValidator(_names), AfterValidator(_different)] = ()
+    feed: str = ""
+    encoding: Literal["", "json", "msgpack"] = ""
     websocket_url: WebsocketUrl = ""
     rest_url: RestUrl = ""
     connections: Annotated[int, Field(ge=1, le=2)] = 1

@@ -25,6 +25,7 @@ def get(
     stop: Annotated[str | None, typer.Option("--to", help="Not included; the venue's now when left out.")] = None,
     interval: Annotated[str, typer.Option("--interval", help="Of candles: 1m, 5m, 1h, 1d.")] = "1m",
     kind: Annotated[str, typer.Option("--kind", help="spot or perpetual.")] = "spot",
+    feed: Annotated[str, typer.Option("--feed", help="Of Alpaca: iex, sip, boats, or us, us-1, eu-1.")] = "",
     daily_weight: Annotated[
         float | None,
         typer.Option(
@@ -51,7 +52,7 @@ def get(
         from streamtrader.runtime.getting import GetOptions, budget_folder, get_history
         from streamtrader.venues.history import FOREVER_NS, Query
 
-        query = Query(what, symbol, clocks[0] or 0, clocks[1] or FOREVER_NS, span_ns, kind)
+        query = Query(what, symbol, clocks[0] or 0, clocks[1] or FOREVER_NS, span_ns, kind, feed)
         wanted = GetOptions(budget_folder(), rest_url, daily_weight)
         console = console_for(sys.stderr, os.environ)
         with progress(console, "download, per cent", 100, is_shown=not (as_json or plain)) as move:

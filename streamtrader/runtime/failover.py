@@ -109,7 +109,7 @@ async def _try(settings: Settings, name: str, symbols: Sequence[str], reach: Rea
         found = await ask_for_instruments(endpoints, listing, kind, tuple(symbols))
     else:
         found = translated(symbols, primary, await ask_for_instruments(endpoints, listing, kind, ()))
-    adapter = listing.make(found, kind, endpoints=endpoints)
+    adapter = listing.make(found, kind, endpoints=endpoints, feed=settings.venue.feed if name == primary else "")
     if settings.venue.connections > 1 and not adapter.can_merge:
         raise VenueError(f"{listing.title} cannot be hedged: venue.connections = 2")
     await _knock(settings, adapter)
@@ -164,7 +164,7 @@ def _moved(settings: Settings, name: str, found: Sequence[Instrument], symbols: 
     names = {symbol: instrument.symbol for symbol, instrument in zip(symbols, found, strict=True)}
     if len(set(names.values())) < len(names):
         raise ConfigError(f"{name}: several symbols are one market there: {', '.join(symbols)}")
-    venue = settings.venue.model_copy(update={"name": name, "websocket_url": "", "rest_url": ""})
+    venue = settings.venue.model_copy(update={"name": name} | dict.fromkeys(("feed", "encoding", "websocket_url", "rest_url"), ""))
     exchange = settings.exchange.model_copy(update={"symbols": tuple(names.values())})
     strategies = tuple(
         strategy.model_copy(

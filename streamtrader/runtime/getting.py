@@ -200,7 +200,7 @@ def until(query: Query, now_ns: int) -> int:
 def _asked(venue: str, query: Query) -> dict[str, Any]:
     """A query as it is written down."""
     values = asdict(query)
-    return {"venue": venue} | {name: value for name, value in values.items() if value != FOREVER_NS}
+    return {"venue": venue} | {name: value for name, value in values.items() if value not in (FOREVER_NS, "")}
 
 
 def _told(tape: Tape, *, requests: int, failures: list[str], is_resumed: bool) -> dict[str, Any]:

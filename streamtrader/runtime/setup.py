@@ -69,6 +69,7 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None, moves: s
         channels = _channels_of(settings, listing, kind)
         endpoints = endpoints_of(settings, settings.venue.name, channels) if ours is None else (ours,)
         symbols = exchange.symbols if exchange is not None else wanted_symbols(settings)
+        wire = _wire_of(settings, listing, symbols)
         told, label = _market_text(settings, kind, exchange) + moves, settings.venue.name.upper()
         if label.startswith(CCXT.upper()):
             sockets = await _ccxt_sockets(stack, settings, kind)
@@ -85,6 +86,7 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None, moves: s
             endpoints=endpoints,
             is_stamped=exchange is not None,
             channels=channels,
+            **wire,
         )
         connection_settings(settings).check(adapter)
         yield Feed(label, told, instruments, adapter, exchange, warm_s, OPENERS[settings.venue.client])
@@ -121,6 +123,15 @@ def _channels_of(settings: Settings, listing: Listing, kind: str) -> tuple[str, 
             f"venue.channels: the embedded exchange tells {', '.join(_EVERYWHERE)}; no {', '.join(others)}"
         )
     return listing.channels_of(names, kind, settings.candles.interval_s)
+
+
+def _wire_of(settings: Settings, listing: Listing, symbols: Sequence[str]) -> dict[str, str]:
+    """Which feed, and in which encoding; to be known before anybody is asked for anything."""
+    venue = settings.venue
+    if venue.name == EMBEDDED and (venue.feed or venue.encoding not in ("", "json")):
+        raise ConfigError("venue.feed, venue.encoding: the embedded exchange has one feed, in JSON; leave them empty")
+    listing.check_wire(venue.feed, venue.encoding, symbols)
+    return {"feed": venue.feed, "encoding": venue.encoding}
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:

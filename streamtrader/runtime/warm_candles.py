@@ -72,7 +72,7 @@ async def _kept_blocks(venue: str, query: Query, settled_ns: int, options: GetOp
     """The candles of every whole block from that of `query.start_ns` up to `settled_ns`, downloaded where need be."""
     await asyncio.to_thread(kept.mkdir, parents=True, exist_ok=True)
     block_ns, found = BLOCK_CANDLES * query.interval_ns, []
-    name = "-".join((venue, query.kind, query.symbol.replace("/", "_"), str(query.interval_s)))
+    name = "-".join(filter(None, (venue, query.feed, query.kind, query.symbol.replace("/", "_"), str(query.interval_s))))
     for start_ns in range(query.start_ns // block_ns * block_ns, settled_ns, block_ns):
         out = kept / f"{name}-{start_ns // NS_PER_S}.tape"
         await get_history(venue, replace(query, start_ns=start_ns, stop_ns=start_ns + block_ns), out, options)

@@ -24,9 +24,11 @@ from streamtrader.config import EMBEDDED
 from streamtrader.errors import ConfigError, VenueError
 from streamtrader.events import EVENT, MORE, NEWEST, WARM
 from streamtrader.runtime.getting import GetOptions, budget_folder, state_folder
+from streamtrader.runtime.setup import wanted_symbols
 from streamtrader.runtime.warm_candles import closed_candles
 from streamtrader.units import NS_PER_S
 from streamtrader.venues.history import CANDLES, FOREVER_NS, Query, RestLimits, Rows, history_of
+from streamtrader.venues.registry import listing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +52,8 @@ def check_past(settings: Settings) -> None:
         raise ConfigError("candles.warmup: the embedded exchange has a past in the dialect of binance only")
     try:
         history = history_of("binance" if is_ours else settings.venue.name)
-        history.check(replace(_query(settings), kind="spot" if is_ours else settings.venue.kind))
+        kind, feed = ("spot", "") if is_ours else (settings.venue.kind, settings.venue.feed)
+        history.check(replace(_query(settings), symbol=wanted_symbols(settings)[0], kind=kind, feed=feed))
     except ConfigError as error:
         raise ConfigError(f"candles.warmup: {error}") from error
 
@@ -78,16 +81,18 @@ async def _wait_for_close(interval_s: int, clock_ns: Callable[[], int]) -> None:
         await asyncio.sleep(left_s + CLOSED_S)
 
 
-async def _past_of_venue(settings: Settings, feed: Feed) -> list[Rows]:
+async def _past_of_venue(settings: Settings, heard: Feed) -> list[Rows]:
     """From the venue's own history, within the budgets of its downloads; whole blocks are kept for the next start."""
     venue = settings.venue
     kept = None if venue.rest_url else state_folder() / "candles"
     limits = history_of(venue.name).limits(venue.kind)
     options, query, found = GetOptions(budget_folder(), venue.rest_url), _query(settings), []
-    for at, instrument in enumerate(feed.instruments):
+    for at, instrument in enumerate(heard.instruments):
         if at:
             await asyncio.sleep(1.0 / limits.requests_per_s)  # each has a pace of its own; this is the one of all
-        query = replace(query, symbol=instrument.symbol, kind=venue.kind)
+        feeds = listing_of(venue.name).feeds_of([instrument.symbol])  # the past of the feed that the session hears
+        feed = venue.feed or (feeds[0] if feeds else "")
+        query = replace(query, symbol=instrument.symbol, kind=venue.kind, feed=feed)
         found.append((await closed_candles(venue.name, query, settings.candles.warmup, options, kept=kept))[1])
     return found
 

@@ -40,6 +40,7 @@ class Query:
     stop_ns: int = FOREVER_NS
     interval_ns: int = 0
     kind: str = "spot"
+    feed: str = ""  # where a venue has several; none: its usual one
 
     @property
     def interval_s(self) -> int:
@@ -124,6 +125,7 @@ class History(abc.ABC):
             raise ConfigError(f"there are downloads of {TRADES} and {CANDLES}, not of {query.what!r}")
         if query.kind not in self.kinds:
             raise ConfigError(f"{self.name} is asked for {' and '.join(self.kinds)} only, not for {query.kind!r}")
+        self.listing.check_wire(query.feed, "", [query.symbol])
         if query.what == CANDLES and query.interval_s not in self.intervals_s:
             known = ", ".join(map(str, self.intervals_s))
             raise ConfigError(f"{self.name} has no candles of {query.interval_s} s; it has, in seconds: {known}")

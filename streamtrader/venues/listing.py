@@ -38,6 +38,8 @@ class Terms(NamedTuple):
     channels: tuple[str, ...]  # none: the venue's usual ones
     is_stamped: bool
     scanner: Scanner | None  # for whom has one
+    feed: str = ""  # where the venue has several; none: its usual one
+    encoding: str = ""
 
 
 class Recorded(NamedTuple):
@@ -62,6 +64,7 @@ class Listing(abc.ABC):
     compression: str = "not documented"  # what the venue says of permessage-deflate; see venues/links.py for what we do
     always: tuple[str, ...] = ()  # channels that every session needs, such as heartbeats
     candles_s: tuple[int, ...] = (60,)  # of the candles that a session can have
+    encodings: tuple[str, ...] = ("json",)  # the usual one first
 
     @abc.abstractmethod
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]: ...
@@ -92,6 +95,19 @@ class Listing(abc.ABC):
         found = [channel for name in names for channel in spoken[name]]
         return tuple(dict.fromkeys((*self.always, *found)))
 
+    def feeds_of(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """The feeds that tell of these symbols, the usual one first; none where the venue has no choice of them."""
+        return ()
+
+    def check_wire(self, feed: str, encoding: str, symbols: Sequence[str]) -> None:
+        """`ConfigError` for a feed or an encoding that the venue does not have; an empty one is its usual one."""
+        feeds = self.feeds_of(symbols)
+        if feed and feed not in feeds:
+            known = f"has, for {', '.join(symbols)}: {', '.join(feeds)}" if feeds else "has one feed: leave it empty"
+            raise ConfigError(f"venue.feed = {feed!r}: {self.title} {known}")
+        if encoding and encoding not in self.encodings:
+            raise ConfigError(f"venue.encoding = {encoding!r}: {self.title} speaks {' and '.join(self.encodings)}")
+
     def make(
         self,
         instruments: Sequence[Instrument],
@@ -101,9 +117,12 @@ class Listing(abc.ABC):
         is_stamped: bool = False,
         scanner: Scanner | None = None,
         channels: Sequence[str] = (),
+        feed: str = "",
+        encoding: str = "",
     ) -> Venue:
-        """An adapter for a live session with these channels of the venue, or with its usual ones."""
-        terms = Terms(endpoints or self.endpoints_of(kind, channels), tuple(channels), is_stamped, scanner)
+        """An adapter for a live session with these channels, feed and encoding of the venue, or with its usual ones."""
+        endpoints = endpoints or self.endpoints_of(kind, channels)
+        terms = Terms(endpoints, tuple(channels), is_stamped, scanner, feed, encoding)
         return self.for_session(instruments, kind, terms)
 
     def make_for_capture(

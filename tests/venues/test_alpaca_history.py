@@ -186,6 +186,24 @@ def test_a_coin_whose_past_is_asked_for_has_lots_by_its_price():
         HISTORY.instrument_of(b'{"trades":{"BTC/USD":{"p":0}}}', queries["BTC/USD"])
 
 
+@pytest.mark.parametrize(
+    ("symbol", "feed", "path"),
+    [
+        ("AAPL", "", "feed=sip"), ("AAPL", "iex", "feed=iex"), ("AAPL", "delayed_sip", "feed=sip"),
+        ("AAPL", "overnight", "feed=boats"), ("BTC/USD", "", "/v1beta3/crypto/us/trades"),
+        ("BTC/USD", "us-1", "/v1beta3/crypto/us-1/trades"),
+    ],
+)  # fmt: skip
+def test_the_past_of_a_feed_is_asked_for_under_its_name(symbol, feed, path):
+    query = Query(TRADES, symbol, START_NS, feed=feed)
+
+    HISTORY.check(query)
+
+    assert path in HISTORY.request(query, HISTORY.begin(query)).path
+    with pytest.raises(ConfigError, match=r"venue\.feed = 'nyse'"):
+        HISTORY.check(Query(TRADES, symbol, START_NS, feed="nyse"))
+
+
 async def test_a_refused_key_is_told_in_the_words_of_the_venue_without_the_key(monkeypatch, aiohttp_server_of):
     monkeypatch.setenv("APCA_API_KEY_ID", KEY)
     monkeypatch.setenv("APCA_API_SECRET_KEY", SECRET)

@@ -32,8 +32,8 @@ ENCODINGS = ("json", "msgpack")
 class Alpaca(StreamedVenue):
     """Stocks or crypto; a capture may hold both.
 
-    `encoding` is what the venue is asked to send. An endpoint whose address has a path names the feed by it:
-    `wss://stream.data.alpaca.markets/v2/sip`.
+    `encoding` is what the venue is asked to send, `feed` one of the feeds of the class; none: the usual ones. An endpoint
+    whose address has a path names the feed by it: `wss://stream.data.alpaca.markets/v2/sip`.
     """
 
     name = "alpaca"
@@ -46,10 +46,11 @@ class Alpaca(StreamedVenue):
         endpoints: Sequence[Endpoints] = markets.ENDPOINTS,
         limits: Limits = markets.LIMITS,
         credentials: Credentials | None = None,
-        encoding: str = "json",
+        feed: str = "",
+        encoding: str = "",
         is_stamped: bool = False,
     ) -> None:
-        if encoding not in ENCODINGS:
+        if encoding not in ("", *ENCODINGS):
             raise ConfigError(f"alpaca sends {' or '.join(ENCODINGS)}, not {encoding!r}")
         classes = {markets.is_crypto(instrument.symbol) for instrument in instruments}
         there_are = {channel for is_crypto in classes for channel in markets.channels_of(is_crypto=is_crypto)}
@@ -61,8 +62,9 @@ class Alpaca(StreamedVenue):
             is_stamped=is_stamped,
         )  # fmt: skip
         self.login = Login(credentials)
-        self.encoding = encoding
-        self._encode = msgspec.json.encode if encoding == "json" else msgspec.msgpack.encode
+        self.feed = feed
+        self.encoding = encoding or ENCODINGS[0]
+        self._encode = msgspec.msgpack.encode if self.encoding == "msgpack" else msgspec.json.encode
         self._market = MarketReader(self)
         self._readers: dict[type, Reader] = self._market.readers | {
             messages.Success: self._take_success,
@@ -81,9 +83,16 @@ class Alpaca(StreamedVenue):
     def stream_path(self) -> str:
         if len(set(self._market.is_crypto)) > 1:
             raise ConfigError("one alpaca connection carries stocks or crypto, not both: run a session for each")
-        if urlsplit(self.endpoints[0].stream).path.strip("/"):
-            return ""
-        return markets.CRYPTO_PATH if all(self._market.is_crypto) else markets.STOCK_PATH
+        feeds = markets.feeds_of(is_crypto=all(self._market.is_crypto))
+        if self.feed and self.feed not in feeds:
+            raise ConfigError(f"alpaca has the feeds {', '.join(feeds)} here, not {self.feed!r}")
+        if not urlsplit(self.endpoints[0].stream).path.strip("/"):
+            return feeds[self.feed or next(iter(feeds))]
+        if self.feed:
+            raise ConfigError(
+                "venue.feed and the path of venue.websocket_url both name a feed: leave one of them out"
+            )
+        return ""
 
     # What is said to the venue.
 
@@ -112,11 +121,14 @@ class Alpaca(StreamedVenue):
         return Ping(self._subscriptions(self.instruments[:1])[0], markets.ASK_EVERY_S)
 
     def _subscriptions(self, instruments: Sequence[Instrument]) -> list[bytes]:
+        """What not every feed has is asked for apart: a request with one such channel is refused as a whole."""
         asked = []
-        for start in range(0, len(instruments), SYMBOLS_A_MESSAGE):
-            symbols = [instrument.symbol for instrument in instruments[start : start + SYMBOLS_A_MESSAGE]]
-            wanted = dict.fromkeys(self.channels, symbols)
-            asked.append(self._encode({"action": "subscribe"} | wanted))
+        added = [channel for channel in self.channels if channel in markets.ADDED_CHANNELS]
+        usual = [channel for channel in self.channels if channel not in added]
+        for channels in filter(None, (usual, added)):
+            for start in range(0, len(instruments), SYMBOLS_A_MESSAGE):
+                symbols = [instrument.symbol for instrument in instruments[start : start + SYMBOLS_A_MESSAGE]]
+                asked.append(self._encode({"action": "subscribe"} | dict.fromkeys(channels, symbols)))
         return asked
 
     # What the venue says.

@@ -7,7 +7,7 @@
 and count nothing here. Prices of bars are not adjusted for splits. Bars of a day begin at midnight of New York, which
 is no multiple of a day in UTC: they are not offered.
 
-The whole tape (`sip`) is free except for the last 15 minutes. 200 requests a minute for one key; 10,000 rows a page.
+Without a feed the whole tape (`sip`) is asked for: it is free except for the last 15 minutes. 200 requests a minute for one key; 10,000 rows a page.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from streamtrader.venues.history import (
 from streamtrader.venues.values import check_prices, decoder, nanoseconds_of
 
 LIMIT = 10_000
-FEED = "sip"
+FEED, PLACE = "sip", "us"
+PAST_OF = {"delayed_sip": "sip", "overnight": "boats"}  # whose past is told under the name of what they are made of
 INTERVALS = {60: "1Min", 300: "5Min", 900: "15Min", 1_800: "30Min", 3_600: "1Hour"}
 WORD_BYTES = 7  # of a token in one number of a cursor
 TOKEN_MOST = 512
@@ -76,7 +77,7 @@ class AlpacaHistory(History):
         """The rules are told elsewhere; here the newest trade tells that there is such a symbol."""
         symbols = quote(query.symbol, safe="")
         if markets.is_crypto(query.symbol):
-            return Request(f"/v1beta3/crypto/us/latest/trades?symbols={symbols}", 1.0)
+            return Request(f"/v1beta3/crypto/{query.feed or PLACE}/latest/trades?symbols={symbols}", 1.0)
         return Request(f"/v2/stocks/trades/latest?symbols={symbols}&feed=iex", 1.0)
 
     def instrument_of(self, body: bytes, query: Query) -> Instrument:
@@ -93,12 +94,17 @@ class AlpacaHistory(History):
             return markets.instrument_of(query.symbol, FINEST, lot)
         return markets.instrument_of(query.symbol)
 
+    def check(self, query: Query) -> None:
+        super().check(query)
+        if query.feed == "test":
+            raise ConfigError("alpaca: the test feed has no past")
+
     def begin(self, query: Query) -> Cursor:
         return {"last_price_e9": 0, "last_side": BUY}
 
     def request(self, query: Query, cursor: Cursor) -> Request:
         is_crypto, is_candles = markets.is_crypto(query.symbol), query.what == CANDLES
-        path = "/v1beta3/crypto/us/" if is_crypto else "/v2/stocks/"
+        path = f"/v1beta3/crypto/{query.feed or PLACE}/" if is_crypto else "/v2/stocks/"
         path += f"{'bars' if is_candles else 'trades'}?symbols={quote(query.symbol, safe='')}&limit={LIMIT}&sort=asc"
         path += f"&start={clock_text(query.start_ns)}"
         if query.stop_ns != FOREVER_NS:
@@ -106,7 +112,7 @@ class AlpacaHistory(History):
         if is_candles:
             path += f"&timeframe={INTERVALS[query.interval_s]}" + ("" if is_crypto else "&adjustment=raw")
         if not is_crypto:
-            path += f"&feed={FEED}"
+            path += f"&feed={PAST_OF.get(query.feed, query.feed or FEED)}"
         token = token_of(cursor)
         return Request(path + (f"&page_token={quote(token, safe='')}" if token else ""), 1.0)
 

@@ -13,7 +13,7 @@ from streamtrader.errors import ConfigError
 from streamtrader.instruments import Instrument
 from streamtrader.units import decimal_text
 from streamtrader.venues.alpaca import markets
-from streamtrader.venues.alpaca.adapter import Alpaca
+from streamtrader.venues.alpaca.adapter import ENCODINGS, Alpaca
 from streamtrader.venues.alpaca.login import KEY_NAME, SECRET_NAME
 from streamtrader.venues.alpaca.messages import BINARY_HEAD
 from streamtrader.venues.credentials import Credentials, Secret, credentials_of
@@ -40,6 +40,7 @@ class AlpacaListing(Listing):
     proof = "none: the venue numbers nothing and sends no checksum"
     hosts = ("alpaca.markets",)
     needs_key = True
+    encodings = ENCODINGS
 
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return markets.ENDPOINTS
@@ -59,11 +60,18 @@ class AlpacaListing(Listing):
             "trade": (markets.TRADES,), "quote": (markets.QUOTES,), "book": (markets.BOOKS,), "candle": (markets.BARS,),
         }  # fmt: skip
 
+    def feeds_of(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Those of the symbols' class; of stocks and crypto together no feed tells."""
+        classes = {markets.is_crypto(symbol) for symbol in symbols}
+        if len(classes) > 1:
+            raise ConfigError("one alpaca connection carries stocks or crypto, not both: run a session for each")
+        return tuple(markets.feeds_of(is_crypto=classes == {True}))
+
     def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
         credentials = ANYBODY if terms.is_stamped else self.credentials()
         return Alpaca(
             instruments, channels=terms.channels or markets.CHANNELS, endpoints=terms.endpoints,
-            credentials=credentials, is_stamped=terms.is_stamped,
+            credentials=credentials, feed=terms.feed, encoding=terms.encoding, is_stamped=terms.is_stamped,
         )  # fmt: skip
 
     def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:

@@ -40,9 +40,9 @@ REMEDIES = {
     404: "the login came later than ten seconds after connecting",
     405: "the plan allows fewer symbols (30 without a subscription): name fewer of them; none of this request is heard",
     406: "another connection uses this key, and most plans allow one for each feed: end it; trying again until then",
-    407: "we read too slowly and will be disconnected: fewer symbols, or msgpack instead of JSON",
-    409: "the plan does not have this feed: use iex, or subscribe to the other",
-    410: "this feed does not have such a channel",
+    407: "we read too slowly and will be disconnected: name fewer symbols, or set venue.encoding to msgpack",
+    409: "the plan does not have this feed: set venue.feed to one that it has (iex needs no subscription)",
+    410: "this feed does not have such a channel: leave it out of venue.channels, or choose another venue.feed",
     411: "the key may not listen to market data: give it that scope",
     500: "a mistake of the venue's own",
 }

@@ -1,8 +1,9 @@
 """Where Alpaca is reached, what it publishes about its limits and its assets.
 
-* Stocks: `wss://stream.data.alpaca.markets/v2/{iex,sip,delayed_sip}`, crypto: `/v1beta3/crypto/{us,us-1,eu-1}`, a test
-  stream that never sleeps: `/v2/test` (symbol FAKEPACA). `iex` is one exchange and free; `sip` is the consolidated
-  tape of all of them and needs a subscription.
+* A feed is the path of the stream (`STOCK_FEEDS`, `CRYPTO_FEEDS`). `iex` is one exchange and free; `sip` is the
+  consolidated tape of all of them and needs a subscription, as `delayed_sip`, 15 minutes late, does not everywhere;
+  `boats` and `overnight` are the night; `test` never sleeps (symbol FAKEPACA). Crypto is traded at Alpaca itself (`us`)
+  or at Kraken (`us-1`, `eu-1`).
 * One connection at a time for each of these in most plans (else error 406); 30 symbols without a subscription (405);
   ten seconds to log in (404). Nothing is published about messages and attempts: five a second, and thirty a minute.
 * No heartbeat: we ask for what we have already, and the answer is the sign of life.
@@ -35,7 +36,12 @@ STOCK_CHANNELS = (TRADES, QUOTES, STATUSES, BARS, UPDATED_BARS, DAILY_BARS, BAND
 CRYPTO_CHANNELS = (TRADES, QUOTES, BOOKS, BARS, UPDATED_BARS, DAILY_BARS)
 CHANNELS = (TRADES, QUOTES, STATUSES, BOOKS)  # of a session; bars would come beside the candles that we make
 ALL_CHANNELS = tuple(dict.fromkeys((*STOCK_CHANNELS, *CRYPTO_CHANNELS)))
-STOCK_PATH, CRYPTO_PATH = "/v2/iex", "/v1beta3/crypto/us"
+ADDED_CHANNELS = (STATUSES, UPDATED_BARS, DAILY_BARS, BANDS, IMBALANCES)  # that not every feed has
+STOCK_FEEDS = {  # the usual one first
+    "iex": "/v2/iex", "sip": "/v2/sip", "delayed_sip": "/v2/delayed_sip", "boats": "/v1beta1/boats",
+    "overnight": "/v1beta1/overnight", "test": "/v2/test",
+}  # fmt: skip
+CRYPTO_FEEDS = {place: f"/v1beta3/crypto/{place}" for place in ("us", "us-1", "eu-1")}
 STREAM_URL = "wss://stream.data.alpaca.markets"
 ENDPOINTS = (  # the same data; keys of a paper account may ask only its own address for assets
     Endpoints(STREAM_URL, "https://api.alpaca.markets"),
@@ -91,6 +97,11 @@ _refusal_of = decoder(_Refusal)
 def is_crypto(symbol: str) -> bool:
     """Pairs of currencies are written `BTC/USD`; a stock has no slash."""
     return "/" in symbol
+
+
+def feeds_of(*, is_crypto: bool) -> dict[str, str]:
+    """The paths of the feeds of a class."""
+    return CRYPTO_FEEDS if is_crypto else STOCK_FEEDS
 
 
 def channels_of(*, is_crypto: bool) -> tuple[str, ...]:
