@@ -92,6 +92,14 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session
+def fills(session: nox.Session) -> None:
+    """Our fills against hftbacktest's, order by order: `nox -s fills -- TAPE.tape`; a difference must have a reason."""
+    session.install("-e", ".", *LOCKED)
+    session.run("python", "-m", "benchmarks.peers.environments", "hftbacktest")
+    session.run("python", "-m", "benchmarks.compare_fills", *session.posargs)
+
+
+@nox.session
 def venues(session: nox.Session) -> None:
     """Measure market data: decoding against rivals, a flood of 50 symbols, imports and bytes an event."""
     session.install("-e", ".[lake]", *LOCKED)

@@ -24,6 +24,7 @@ from streamtrader.indicators import (
     WilderAverage,
     ZScore,
 )
+from streamtrader.kernel.account import Account
 from streamtrader.kernel.compiler import compiled
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
@@ -273,13 +274,14 @@ TICKS_PER_UNIT, LOTS_PER_UNIT = 128.0, 1_024.0
 @functools.cache
 def templates():
     """Making a record takes a millisecond, copying its bytes a microsecond. (`copy()` would not copy the padding.)"""
-    return boxed(Order()), boxed(Seat(SimulatedVenue())), boxed(Market(TICKS_PER_UNIT, LOTS_PER_UNIT, 0.0, 0, 64))
+    market = boxed(Market(TICKS_PER_UNIT, LOTS_PER_UNIT, 0.0, 0, 64))
+    return boxed(Order()), boxed(Seat(SimulatedVenue())), market, boxed(Account())
 
 
 def records_of(situation):
-    """The real records of a situation, each in an array of one: order, seat, market."""
+    """The real records of a situation, each in an array of one: order, seat, market, account."""
     boxes = tuple(revived(template) for template in templates())
-    order, seat, market = (box[0] for box in boxes)
+    order, seat, market, _ = (box[0] for box in boxes)
     order.side, order.lots, order.ticks = situation.side, situation.lots, situation.ticks
     seat.position_lots = situation.position
     seat.working_buy_lots, seat.working_sell_lots = situation.buying, situation.selling
@@ -293,9 +295,9 @@ def records_of(situation):
     return boxes
 
 
-def ask_rule(rules, orders, seats, markets):
+def ask_rule(rules, orders, seats, markets, accounts):
     """The code of the refusal, or 0: what the engine calls."""
-    return refuses(rules[0], orders[0], seats[0], markets[0])
+    return refuses(rules[0], orders[0], seats[0], markets[0], accounts[0])
 
 
 def check_rule(rule, situations):

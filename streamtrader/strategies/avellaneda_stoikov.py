@@ -23,7 +23,9 @@ from streamtrader.indicators.indicator import above_zero, whole_number
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.record import int64
 from streamtrader.strategies.strategy import Strategy
-from streamtrader.units import ABSURD, NS_PER_S
+from streamtrader.units import ABSURD_PRICE, ABSURD_SIZE, NS_PER_DAY, NS_PER_S
+
+LONGEST_S = 10_000 * NS_PER_DAY / NS_PER_S
 
 
 class AvellanedaStoikov(Strategy):
@@ -48,9 +50,9 @@ class AvellanedaStoikov(Strategy):
         for name, given in (("k", k), ("volatility", volatility)):
             if not 0.0 <= given < math.inf:
                 raise ConfigError(f"{name} must be above zero, or 0 to take it from the feed, not {given}")
-        if not 0.0 < size <= limit < ABSURD:
+        if not 0.0 < size <= limit < ABSURD_SIZE:
             raise ConfigError(f"0 < size <= limit must hold, not size {size} and limit {limit}")
-        if not 1e-3 <= horizon_s < ABSURD:
+        if not 1e-3 <= horizon_s < LONGEST_S:
             raise ConfigError(f"horizon_s must be at least a millisecond, not {horizon_s}")
         self.gamma = above_zero("gamma", gamma)
         self.k = float(k)
@@ -93,7 +95,7 @@ class AvellanedaStoikov(Strategy):
         remaining_s = self.remaining_s(broker.now_ns())
         half = 0.5 * self.spread(remaining_s)
         center = middle if self.is_symmetric else self.reservation_price(middle, broker.position(), remaining_s)
-        if not abs(center) + half < ABSURD:  # or it is nan: no comparison with that is true
+        if not abs(center) + half < ABSURD_PRICE:  # or it is nan: no comparison with that is true
             broker.cancel_all()
             return
         market = broker.market

@@ -212,34 +212,34 @@ def test_no_window_ever_holds_more_orders_than_allowed(gaps, orders):
 
 def test_the_kill_switch_stays_pulled_through_recovery_restart_and_a_new_day():
     rules = boxed(Drawdown(10.0))
-    order, seat, market = records_of(Situation(worst=10.0))
-    assert ask_rule(rules, order, seat, market) == Refusal.DRAWDOWN
+    order, seat, market, account = records_of(Situation(worst=10.0))
+    assert ask_rule(rules, order, seat, market, account) == Refusal.DRAWDOWN
 
     seat = revived(seat)
     seat[0].mark(market[0])
     seat[0].roll_day(seat[0].next_day_ns)
 
     assert seat[0].halted == Refusal.DRAWDOWN
-    assert ask_rule(revived(rules), order, seat, market) == Refusal.DRAWDOWN
+    assert ask_rule(revived(rules), order, seat, market, account) == Refusal.DRAWDOWN
     seat[0].resume()
-    assert ask_rule(rules, order, seat, market) == 0
+    assert ask_rule(rules, order, seat, market, account) == 0
 
 
 def test_a_reducing_order_trips_the_kill_switch_and_passes():
-    order, seat, market = records_of(Situation(side=SELL, lots=ONE, position=ONE, worst=10.0))
+    order, seat, market, account = records_of(Situation(side=SELL, lots=ONE, position=ONE, worst=10.0))
 
-    assert ask_rule(boxed(Drawdown(10.0)), order, seat, market) == 0
+    assert ask_rule(boxed(Drawdown(10.0)), order, seat, market, account) == 0
     assert seat[0].halted == Refusal.DRAWDOWN
 
 
 def test_a_new_day_forgives_the_loss_of_the_last():
     rules = boxed(DailyLoss(10.0))
-    order, seat, market = records_of(Situation(equity=9_980.0))
-    assert ask_rule(rules, order, seat, market) == Refusal.DAILY_LOSS
+    order, seat, market, account = records_of(Situation(equity=9_980.0))
+    assert ask_rule(rules, order, seat, market, account) == Refusal.DAILY_LOSS
 
     seat[0].roll_day(market[0].now_ns + 86_400_000_000_000)
 
-    assert ask_rule(rules, order, seat, market) == 0
+    assert ask_rule(rules, order, seat, market, account) == 0
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])

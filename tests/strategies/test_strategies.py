@@ -8,7 +8,6 @@ import pytest
 from streamtrader import strategies
 from streamtrader.errors import ConfigError
 from streamtrader.events import BUY, SELL, BookState, Candle
-from streamtrader.kernel.account import Account
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.outbox import TAKER, OutboxKind
 from streamtrader.risk import MaxPosition
@@ -164,9 +163,9 @@ def test_rsi_momentum_waits_for_its_confirmations_and_leaves_below_the_middle():
     confirmed = [all(value >= 60.0 for value in strengths[max(at - 2, 0) : at + 1]) for at in range(len(prices))]
 
     strategy, wanted = RsiMomentum(span=3, confirmations=3, size=1.0), []
-    _, seat, market = records_of(Situation())
+    _, seat, market, account = records_of(Situation())
     for price in prices:
-        strategy.on_candle(candle_of(price), Broker(seat[0], market[0], Account()))
+        strategy.on_candle(candle_of(price), Broker(seat[0], market[0], account[0]))
         wanted.append(int(seat[0].target_lots) if seat[0].has_target else None)
 
     first = confirmed.index(True)
