@@ -16,6 +16,8 @@
     |   |-- DatabaseFailed     SQLite refused
     |   |-- RunDirectoryError  a run directory cannot be created, written or read
     |   `-- RunLocked          another engine has this run directory
+    |-- LedgerError            what a ledger was told cannot be booked
+    |   `-- NoMark             what it holds has no price to be valued at, or one that is too old
     |-- StrategyError          a strategy or rule cannot be loaded or compiled
     |-- EngineStopped          the kernel stopped rather than go on with a wrong state
     `-- ParityError            a replay decided otherwise than the session did
@@ -104,6 +106,14 @@ class RunDirectoryError(StorageError):
 
 class RunLocked(StorageError):
     """Another engine holds the lock of this run directory."""
+
+
+class LedgerError(StreamTraderError):
+    """A fill, charge or deposit cannot be what happened; nothing of it was booked."""
+
+
+class NoMark(LedgerError):
+    """A position or currency has no price, or one older than was asked for; nothing was valued."""
 
 
 class StrategyError(StreamTraderError):

@@ -1,8 +1,8 @@
 """Parity: the tape of a session, replayed in one call, must say what the session said, row by row, and end alike.
 
-Compared are every intent, refusal, halt and fill with all their values, the final state of every order, the books'
-states, and the hash of the engine's bytes. A session that was killed may have told less to its database than its tape
-knows; what is missing at the end is then a note, and written when the run is continued.
+Compared are every intent, refusal, halt, fill, charge and change of an order with all their values, the final state
+of every order, the books' states, and the hash of the engine's bytes. A session that was killed may have told less to
+its database than its tape knows; what is missing at the end is then a note, and written when the run is continued.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from streamtrader.runtime.replay import engine_for, play_tape
 from streamtrader.storage.reader import DatabaseReader
 from streamtrader.storage.rows import Journal
 from streamtrader.storage.run_directory import RunDirectory, code_sha256
+from streamtrader.storage.schema import COLUMNS
 from streamtrader.storage.tape import Tape
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 TOLD_MOST = 100  # differences that are told in full; all are counted
 # The key of each table that is compared, in the order of its columns; `orders` holds the newest state of each order.
-KEYS = {"intents": 1, "refusals": 1, "halts": 1, "fills": 1, "feed_events": 1, "orders": 2}
+KEYS = {
+    "intents": 1, "refusals": 1, "halts": 1, "fills": 1, "charges": 1, "order_changes": 1, "feed_events": 1, "orders": 2,
+}  # fmt: skip
+LAST_OF_ORDER = COLUMNS["orders"].index("last_sequence")
 
 
 @dataclass(slots=True)
@@ -117,7 +121,7 @@ def _compare_row(
 ) -> None:
     if stored == replayed:
         return
-    newest = replayed[-1] if table == "orders" and replayed is not None else key[0]
+    newest = replayed[LAST_OF_ORDER] if table == "orders" and replayed is not None else key[0]
     if not is_ended and replayed is not None and (table == "feed_events" or newest > last):
         text = "the session was killed: its tape knows more than its database"
         if text not in report.notes:

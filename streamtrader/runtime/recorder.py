@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamtrader.events import BookState, Command, Kind
-from streamtrader.ledger.ledger import Fill, Ledger
 from streamtrader.observers.histogram import Histogram
+from streamtrader.runtime.seat_ledgers import SeatLedgers
 from streamtrader.storage import checkpoint
 from streamtrader.units import NS_PER_S, decimal_size, decimal_text
 
 if TYPE_CHECKING:
     from streamtrader.kernel.ring import Ring
+    from streamtrader.ledger import Ledger
     from streamtrader.runtime.engine import Engine
     from streamtrader.storage.database import Database
     from streamtrader.storage.rows import Journal, Row
@@ -51,7 +52,7 @@ class Recorder:
         self.engine, self.ring, self.tape = engine, ring, tape
         self.database, self.journal, self.directory = database, journal, directory
         self.layout_key = layout_key
-        self.ledgers = [Ledger(seat.cash) for seat in journal.seats]
+        self.books = SeatLedgers(journal.instruments, journal.seats)
         self.commits = Histogram()
         self.kind_counts = np.zeros(256, np.int64)  # of the events that this session wrote
         self.reasons: dict[int, str] = {}  # why the operator said what, by the number of the command's event
@@ -100,17 +101,20 @@ class Recorder:
         ring, started_ns = self.ring, time.perf_counter_ns()
         stop, said = ring.played, self._said
         self._said = []
+        now_ns = int(self.engine.state.clock[0].now_ns)
         state = self._state_copy(is_last=is_last)
+        # As the state is now: the loop goes on while the tape is written, and a crash would undo what it saw since.
+        samples = self._samples(now_ns, is_last=is_last)
         parts = ring.slices(ring.taped, stop)
         first = self.tape.event_count
         await asyncio.to_thread(self._write_tape, parts)
         rows: list[Row] = []
         for batch in said:
             rows += self.journal.rows(batch)
-        self._book(rows)
+        self.books.book_rows(rows)
         if rows:
-            rows += self._position_rows()
-        rows += self._samples(is_last=is_last)
+            rows += self.books.rows(now_ns, self.journal.last_sequence)
+        rows += samples
         for part in parts:
             rows += feed_rows(part, first, self.reasons)
             first += len(part)
@@ -146,52 +150,34 @@ class Recorder:
 
     # --- rows beside those of orders ---
 
-    def book_stored(self, fills: list[dict[str, Any]]) -> None:
-        """Rebuild the ledgers from the fills that the database has."""
-        for fill in fills:
-            self._apply(fill["seat"], fill["sequence"], fill["at_ns"], fill["side"], fill["price"], fill["size"], fill["fee"])
+    def book_stored(self, fills: list[dict[str, Any]], charges: list[dict[str, Any]]) -> None:
+        """Rebuild the ledgers from what the database has."""
+        stored = [("fills", row) for row in fills] + [("charges", row) for row in charges]
+        for table, row in sorted(stored, key=lambda each: each[1]["sequence"]):
+            self.books.book(table, row)
 
-    def _book(self, rows: list[Row]) -> None:
-        """Fills move the exact ledgers; the key of a fill is its place in the outbox, so none is booked twice."""
-        for table, values in rows:
-            if table == "fills":
-                sequence, at_ns, seat, _, side, price, _, size, _, _, fee, _ = values
-                self._apply(seat, sequence, at_ns, side, price, size, fee)
+    @property
+    def ledgers(self) -> list[Ledger]:
+        """The exact ledger of each seat."""
+        return self.books.ledgers
 
-    def _apply(self, seat: int, sequence: int, at_ns: int, side: str, price: str, size: str, fee: str) -> None:
-        symbol = self.journal.instruments[self.journal.seats[seat].instrument].symbol
-        self.ledgers[seat].apply(Fill.of(seat, sequence, at_ns, symbol, side, price, size, fee))
-
-    def _position_rows(self) -> list[Row]:
-        rows: list[Row] = []
-        now_ns = int(self.engine.state.clock[0].now_ns)
-        for at, ledger in enumerate(self.ledgers):
-            instrument = self.journal.instruments[self.journal.seats[at].instrument]
-            position = ledger.position(instrument.symbol)
-            average = position.average_price
-            money = (position.realized, position.fees, ledger.cash)
-            values = (
-                at, now_ns, decimal_text(position.size), int(position.size / instrument.size_lot),
-                None if average is None else decimal_text(average), *map(decimal_text, money),
-                self.journal.last_sequence,
-            )  # fmt: skip
-            rows.append(("positions", values))
-        return rows
-
-    def _samples(self, *, is_last: bool) -> list[Row]:
-        """Equity once a second of the market's time."""
-        now_ns = int(self.engine.state.clock[0].now_ns)
+    def _samples(self, now_ns: int, *, is_last: bool) -> list[Row]:
+        """Equity once a second of the market's time, with the number of the last row that was said before."""
         if now_ns == self._sampled_ns or (now_ns - self._sampled_ns < NS_PER_S and not is_last):
             return []
         self._sampled_ns = now_ns
+        last_sequence = int(self.engine.outbox[0].written) - 1
         rows: list[Row] = []
         for at in range(len(self.ledgers)):
             seat = self.engine.state.seats[at]
             market = self.engine.state.markets[int(seat.instrument)]
             instrument = self.journal.instruments[int(seat.instrument)]
-            size = decimal_text(decimal_size(int(seat.position_lots), instrument))
-            figures = (f"{float(seat.cash):.8f}", size, f"{float(market.mark_price()):.8f}", f"{float(seat.equity):.8f}")
-            rows.append(("equity_samples", (at, now_ns, *figures)))
+            lots, cash, mark = int(seat.position_lots), float(seat.cash), float(market.mark_price())
+            size = decimal_text(decimal_size(lots, instrument))
+            # Not the seat's own equity: that is of the last event that the seat had to look at.
+            equity = cash + lots / float(market.lots_per_unit) * mark if mark > 0.0 else float(seat.equity)
+            figures = (f"{cash:.8f}", size, f"{mark:.8f}", f"{equity:.8f}")
+            rows.append(("equity_samples", (at, now_ns, *figures, last_sequence)))
         return rows
 
 

@@ -139,9 +139,11 @@ class Opened:
         return [rows for rows, _ in play_tape(engine, tape, self.played_from)]
 
     async def catch_up(self, recorder: Recorder) -> None:
-        """The database learns what the tape knows and it does not; the ledgers are rebuilt from the fills."""
+        """The database learns what the tape knows and it does not; the ledgers are rebuilt from fills and charges."""
         assert self.database is not None
-        recorder.book_stored(await self.database.select("SELECT * FROM fills ORDER BY sequence"))
+        recorder.book_stored(
+            await self.database.select("SELECT * FROM fills"), await self.database.select("SELECT * FROM charges")
+        )
         for rows in self.said or ():
             recorder.hear(rows)
         self.said = None
@@ -172,6 +174,7 @@ class Opened:
                 "outbox_rows": int(engine.outbox[0].written),
                 "state_sha256": engine.state_sha256(),
                 "data_sha256": tape.data_sha256,
+                "ledger": session.recorder.books.as_json(),
             }
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -39,7 +41,10 @@ class DatabaseReader:
         connection = sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, timeout=1.0)
         try:
             connection.row_factory = sqlite3.Row
-            check_identity(path, *connection.execute(IDENTITY).fetchone())
+            application_id, version, table_count = connection.execute(IDENTITY).fetchone()
+            check_identity(path, application_id, version, table_count)
+            if 0 < version < schema.VERSION:
+                connection = _grown(connection, version)
         except BaseException:
             connection.close()
             raise
@@ -54,9 +59,25 @@ class DatabaseReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read meanwhile is of one moment; keep it short, because the writer's log grows as long."""
+        with explained_errors(self.path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
     def select(self, statement: str, values: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
         with explained_errors(self.path):
             return [dict(row) for row in self._connection.execute(statement, values)]
+
+    def each(self, statement: str, values: tuple[Any, ...] = ()) -> Iterator[dict[str, Any]]:
+        """The same, one by one: for tables that are as long as the run."""
+        with explained_errors(self.path):
+            for row in self._connection.execute(statement, values):
+                yield dict(row)
 
     def sessions(self) -> list[dict[str, Any]]:
         return self.select("SELECT * FROM sessions ORDER BY id")
@@ -75,6 +96,15 @@ class DatabaseReader:
 
     def fills(self) -> list[dict[str, Any]]:
         return self.select("SELECT * FROM fills ORDER BY sequence")
+
+    def charges(self) -> list[dict[str, Any]]:
+        return self.select("SELECT * FROM charges ORDER BY sequence")
+
+    def balances(self) -> list[dict[str, Any]]:
+        return self.select("SELECT * FROM balances ORDER BY seat, account, currency")
+
+    def instruments(self) -> list[dict[str, Any]]:
+        return self.select("SELECT * FROM instruments ORDER BY id")
 
     def refusals(self) -> list[dict[str, Any]]:
         return self.select("SELECT * FROM refusals ORDER BY sequence")
@@ -108,3 +138,19 @@ class DatabaseReader:
         }
         by_status = self.select("SELECT status, count(*) AS n FROM orders GROUP BY status ORDER BY status")
         return tables | {f"orders_{row['status']}": int(row["n"]) for row in by_status}
+
+
+def _grown(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
+    """An older database as the newest version has it, in memory: whoever only reads changes no file."""
+    copy = sqlite3.connect(":memory:")
+    try:
+        connection.backup(copy)
+        for step in schema.MIGRATIONS[version:]:
+            copy.executescript(step)
+        copy.execute("PRAGMA query_only = ON")
+    except BaseException:
+        copy.close()
+        raise
+    copy.row_factory = sqlite3.Row
+    connection.close()
+    return copy

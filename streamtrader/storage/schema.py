@@ -4,6 +4,9 @@ Prices, sizes and money are exact decimals as TEXT, beside the integer ticks and
 History is keyed by the sequence of the row in the engine's outbox (or of the event on the tape) and ignored when it
 is there already: after a crash the engine says some of it again. Orders and positions are the newest state, and an
 older one never replaces it.
+
+`balances` are the accounts of each seat's ledger, so that a run's money can be held against its fills to the last
+digit. Fees and charges are positive when paid; `asset` and `fee_asset` say in what.
 """
 
 from __future__ import annotations
@@ -58,7 +61,37 @@ CREATE TABLE feed_events (
 CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST,)
+_SECOND = """
+ALTER TABLE seats ADD COLUMN fee_asset TEXT NOT NULL DEFAULT '';
+ALTER TABLE fills ADD COLUMN fee_asset TEXT NOT NULL DEFAULT '';
+ALTER TABLE fills ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
+UPDATE fills SET fee_asset = coalesce(
+    (SELECT quote FROM instruments JOIN seats ON seats.instrument = instruments.id WHERE seats.id = fills.seat), '');
+ALTER TABLE intents ADD COLUMN code INTEGER NOT NULL DEFAULT 0;
+UPDATE intents SET code = immediate + 2 * post_only;
+ALTER TABLE orders ADD COLUMN asset_fees TEXT NOT NULL DEFAULT '0';
+ALTER TABLE orders ADD COLUMN trigger_price TEXT;
+ALTER TABLE orders ADD COLUMN trigger_ticks INTEGER;
+DROP INDEX open_orders;
+CREATE INDEX open_orders ON orders (status)
+    WHERE status IN ('intent', 'armed', 'triggered', 'sent', 'accepted', 'partly_filled');
+CREATE TABLE order_changes (
+    sequence INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, seat INTEGER NOT NULL, order_id INTEGER NOT NULL,
+    change TEXT NOT NULL, price TEXT, price_ticks INTEGER, size TEXT NOT NULL, size_lots INTEGER NOT NULL,
+    remaining_lots INTEGER NOT NULL) STRICT;
+CREATE TABLE charges (
+    sequence INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, seat INTEGER NOT NULL, kind TEXT NOT NULL,
+    amount TEXT NOT NULL, asset TEXT NOT NULL, side TEXT NOT NULL, price_ticks INTEGER NOT NULL,
+    size_lots INTEGER NOT NULL) STRICT;
+ALTER TABLE positions ADD COLUMN funding TEXT NOT NULL DEFAULT '0';
+ALTER TABLE positions ADD COLUMN interest TEXT NOT NULL DEFAULT '0';
+CREATE TABLE balances (
+    seat INTEGER NOT NULL, account TEXT NOT NULL, currency TEXT NOT NULL, amount TEXT NOT NULL,
+    last_sequence INTEGER NOT NULL, PRIMARY KEY (seat, account, currency)) STRICT, WITHOUT ROWID;
+ALTER TABLE equity_samples ADD COLUMN last_sequence INTEGER NOT NULL DEFAULT -1;
+"""
+
+MIGRATIONS = (_FIRST, _SECOND)
 """`MIGRATIONS[n]` leads from version n to n + 1. An entry is never edited once a release has carried it."""
 VERSION = len(MIGRATIONS)
 
@@ -69,6 +102,8 @@ _HISTORY = {
     "fills": "sequence",
     "refusals": "sequence",
     "halts": "sequence",
+    "order_changes": "sequence",
+    "charges": "sequence",
     "commands": "sequence",
     "feed_events": "sequence",
     "equity_samples": "seat, at_ns",
@@ -80,18 +115,24 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "instruments": (
         "id", "venue", "symbol", "base", "quote", "kind", "price_tick", "size_lot", "minimum_notional",
     ),
-    "seats": ("id", "strategy", "instrument", "maker_fee_bps", "taker_fee_bps", "cash"),
+    "seats": ("id", "strategy", "instrument", "maker_fee_bps", "taker_fee_bps", "cash", "fee_asset"),
     "intents": (
         "sequence", "at_ns", "seat", "order_id", "side", "type", "price", "price_ticks", "size", "size_lots",
-        "post_only", "immediate",
+        "post_only", "immediate", "code",
     ),
     "orders": (
         "seat", "order_id", "side", "type", "price", "price_ticks", "size", "size_lots", "status", "reason",
         "filled", "filled_lots", "notional", "average_price", "fees", "asked_ns", "changed_ns", "last_sequence",
+        "asset_fees", "trigger_price", "trigger_ticks",
     ),
     "fills": (
         "sequence", "at_ns", "seat", "order_id", "side", "price", "price_ticks", "size", "size_lots",
-        "remaining_lots", "fee", "liquidity",
+        "remaining_lots", "fee", "liquidity", "fee_asset", "forced",
+    ),
+    "charges": ("sequence", "at_ns", "seat", "kind", "amount", "asset", "side", "price_ticks", "size_lots"),
+    "order_changes": (
+        "sequence", "at_ns", "seat", "order_id", "change", "price", "price_ticks", "size", "size_lots",
+        "remaining_lots",
     ),
     "refusals": (
         "sequence", "at_ns", "seat", "order_id", "side", "price", "price_ticks", "size", "size_lots", "code", "rule",
@@ -99,8 +140,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "halts": ("sequence", "at_ns", "seat", "code", "rule"),
     "positions": (
         "seat", "at_ns", "size", "size_lots", "average_price", "realized", "fees", "cash", "last_sequence",
+        "funding", "interest",
     ),
-    "equity_samples": ("seat", "at_ns", "cash", "size", "mark", "equity"),
+    "balances": ("seat", "account", "currency", "amount", "last_sequence"),
+    "equity_samples": ("seat", "at_ns", "cash", "size", "mark", "equity", "last_sequence"),
     "commands": ("sequence", "at_ns", "command", "source", "reason"),
     "feed_events": ("sequence", "at_ns", "instrument", "state", "update_id"),
     "progress": ("name", "value"),
@@ -108,6 +151,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 _NEWEST = {  # table: its key, and the column that must have grown
     "orders": (("seat", "order_id"), "last_sequence"),
     "positions": (("seat",), "last_sequence"),
+    "balances": (("seat", "account", "currency"), "last_sequence"),
     "progress": (("name",), "value"),
 }
 
@@ -126,7 +170,7 @@ def _insert(table: str) -> str:
 
 
 INSERTS = {table: _insert(table) for table in COLUMNS}
-OPEN_STATES = ("intent", "sent", "accepted", "partly_filled")
+OPEN_STATES = ("intent", "armed", "triggered", "sent", "accepted", "partly_filled")
 SELECT_OPEN_ORDERS = f"SELECT * FROM orders WHERE status IN {OPEN_STATES} ORDER BY seat, order_id"  # noqa: S608
 SELECT_PROGRESS = "SELECT value FROM progress WHERE name = ?"
 OUTBOX = "outbox"  # name of the progress row: sequence of the newest outbox row that is stored

@@ -1,27 +1,26 @@
-"""The slow, obvious ledger: every unit of size is an entry in a list, and each entry costs the average."""
+"""The slow, obvious ledger: fractions, one list entry for every unit that is held, and nothing that is clever."""
 
+from collections import defaultdict
 from fractions import Fraction
 
 
-class UnitLots:
-    """Fractions, and one list entry a unit: nothing is ever rounded and nothing is clever."""
+class TwinPosition:
+    """Units of one symbol, oldest first: the direction of each, and what it cost."""
 
-    def __init__(self, cash: int) -> None:
-        self.cash = Fraction(cash)
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.units: list[tuple[int, Fraction]] = []
         self.realized = Fraction(0)
-        self.fees = Fraction(0)
-        self.units: list[tuple[int, Fraction]] = []  # direction and cost of each unit that is held
 
-    def fill(self, direction: int, units: int, price: Fraction, fee: Fraction) -> None:
-        self.fees += fee
-        self.cash -= fee
-        for _ in range(units):
-            self.cash -= direction * price
-            if self.units and self.units[-1][0] == -direction:
-                held, cost = self.units.pop()
+    def fill(self, direction: int, count: int, price: Fraction) -> None:
+        """Buy or sell so many units at a price for each."""
+        for _ in range(count):
+            if self.units and self.units[0][0] == -direction:
+                held, cost = self.units.pop(0)
                 self.realized += held * (price - cost)
-            else:
-                self.units.append((direction, price))
+                continue
+            self.units.append((direction, price))
+            if self.method == "average":
                 average = sum((cost for _, cost in self.units), Fraction(0)) / len(self.units)
                 self.units = [(direction, average) for _ in self.units]
 
@@ -30,5 +29,38 @@ class UnitLots:
         return sum(direction for direction, _ in self.units)
 
     @property
-    def average(self) -> Fraction | None:
-        return self.units[0][1] if self.units else None
+    def cost(self) -> Fraction:
+        return sum((direction * cost for direction, cost in self.units), Fraction(0))
+
+
+class TwinLedger:
+    """Money by currency, positions by symbol; every fact is remembered whole and told again only once."""
+
+    def __init__(self, method: str = "average") -> None:
+        self.method = method
+        self.cash: defaultdict[str, Fraction] = defaultdict(Fraction)
+        self.brought: defaultdict[str, Fraction] = defaultdict(Fraction)
+        self.costs: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)  # kind and currency: paid
+        self.positions: dict[str, TwinPosition] = {}
+        self.told: set[object] = set()
+
+    def is_new(self, key: object) -> bool:
+        is_new = key not in self.told
+        self.told.add(key)
+        return is_new
+
+    def deposit(self, amount: Fraction, currency: str) -> None:
+        self.cash[currency] += amount
+        self.brought[currency] += amount
+
+    def pay(self, kind: str, amount: Fraction, currency: str) -> None:
+        self.cash[currency] -= amount
+        self.costs[kind, currency] += amount
+
+    def fill(
+        self, symbol: str, quote: str, direction: int, count: int, price: Fraction, fee: Fraction, fee_asset: str
+    ) -> None:
+        """`price` is that of one unit."""
+        self.cash[quote] -= direction * count * price
+        self.positions.setdefault(symbol, TwinPosition(self.method)).fill(direction, count, price)
+        self.pay("fees", fee, fee_asset)

@@ -14,6 +14,7 @@ from streamtrader.events import BUY, SELL, Kind
 from streamtrader.kernel.outbox import TAKER, OutboxKind
 from streamtrader.ledger import Fill, Ledger
 from streamtrader.runtime.assembly import Placement, Terms
+from streamtrader.runtime.seat_ledgers import pair_of
 from streamtrader.units import decimal_price, decimal_size
 from tests.kernel.market import WALKS, events_of
 from tests.kernel.play import BTC, MS, START_NS, Outcome, engine_of, planned, play, run
@@ -91,7 +92,7 @@ def ledger_of(outcome, seat=0):
         side = "buy" if row["side"] == BUY else "sell"
         fee = str(float(row["fee"]))
         ledger.apply(
-            Fill.of(seat, int(row["sequence"]), int(row["at_ns"]), BTC.symbol, side, str(price), str(size), fee)
+            Fill.of(int(row["sequence"]), int(row["at_ns"]), pair_of(BTC), side, str(price), str(size), fee)
         )
     return ledger
 

@@ -16,7 +16,7 @@ SEATS = [
 ]
 
 
-def outbox(*rows: dict[str, int]) -> np.ndarray:
+def outbox(*rows: dict[str, float]) -> np.ndarray:
     """Outbox rows of these values, numbered from 0 unless told."""
     array = np.zeros(len(rows), OUTBOX_ROW)
     for index, row in enumerate(rows):
@@ -27,7 +27,7 @@ def outbox(*rows: dict[str, int]) -> np.ndarray:
     return array
 
 
-def said(kind: OutboxKind, order: int, lots: int, **values: int) -> dict[str, int]:
+def said(kind: OutboxKind, order: int, lots: int, **values: float) -> dict[str, float]:
     return {"kind": int(kind), "order": order, "lots": lots, **values}
 
 
@@ -36,9 +36,9 @@ def life_of_an_order() -> np.ndarray:
     return outbox(
         said(OutboxKind.INTENT, 1, 300, ticks=6_000_000, remaining_lots=300, code=2),
         said(OutboxKind.SENT, 1, 300, ticks=6_000_000, remaining_lots=300),
-        said(OutboxKind.FILLED, 1, 100, ticks=5_999_900, remaining_lots=200, code=1),
+        said(OutboxKind.FILLED, 1, 100, ticks=5_999_900, remaining_lots=200, code=1, fee=0.04499925),
         said(OutboxKind.ACCEPTED, 1, 300, ticks=6_000_000, remaining_lots=200),
-        said(OutboxKind.FILLED, 1, 200, ticks=6_000_000, remaining_lots=0),
+        said(OutboxKind.FILLED, 1, 200, ticks=6_000_000, remaining_lots=0, fee=0.012),
     )
 
 

@@ -11,7 +11,7 @@ from streamtrader.storage.rows import Row
 
 
 def sample(number: int) -> Row:
-    return "equity_samples", (0, number, "1", "0", "1", "1")
+    return "equity_samples", (0, number, "1", "0", "1", "1", -1)
 
 
 def halt(number: int) -> Row:

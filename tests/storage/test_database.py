@@ -25,7 +25,7 @@ from .naming import BTCUSDT, ETHUSDT, SEATS, journal, life_of_an_order, outbox, 
 
 
 def fill_row(sequence: int) -> Row:
-    return "fills", (sequence, sequence, 0, sequence, "buy", "1", 100, "1", 1, 0, "0", "taker")
+    return "fills", (sequence, sequence, 0, sequence, "buy", "1", 100, "1", 1, 0, "0", "taker", "USDT", 0)
 
 
 async def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
@@ -34,8 +34,10 @@ async def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
         await database.write(journal().rows(life_of_an_order()))
         await database.write(
             [
-                ("positions", (0, 5, "0.003", 300, "59999.66", "0", "0.05", "9820", 4)),
-                ("equity_samples", (0, 5, "9820", "0.003", "60000", "10000")),
+                ("positions", (0, 5, "0.003", 300, "59999.66", "0", "0.05", "9820", 4, "0.1", "0.2")),
+                ("balances", (0, "cash", "USDT", "9820", 4)),
+                ("charges", (3, 5, 0, "funding", "-0.25", "USDT", "buy", 6_000_000, 300)),
+                ("equity_samples", (0, 5, "9820", "0.003", "60000", "10000", 4)),
                 ("commands", (17, 5, "PAUSE", "terminal", "lunch")),
                 ("feed_events", (3, 5, 0, "GAP", 12)),
             ]
@@ -54,6 +56,8 @@ async def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
         counts = reader.counts()
         assert (counts["intents"], counts["fills"], counts["orders_filled"], counts["refusals"]) == (1, 2, 1, 0)
         assert reader.intents()[0]["size"] == "0.003"
+        assert reader.charges()[0]["amount"] == "-0.25"
+        assert reader.balances()[0]["amount"] == "9820"
         assert (reader.refusals(), reader.halts(), reader.open_orders()) == ([], [], [])
 
 
@@ -272,7 +276,7 @@ CHILD = """
     async def write():
         async with Database.open(sys.argv[1]) as database:
             for number in range(1_000_000):
-                row = ("fills", (number, 0, 0, 0, "buy", "1", 1, "1", 1, 0, "0", "maker"))
+                row = ("fills", (number, 0, 0, 0, "buy", "1", 1, "1", 1, 0, "0", "maker", "USDT", 0))
                 await database.write([row, ("progress", ("outbox", number))])
                 print(number, flush=True)
 
@@ -310,36 +314,6 @@ def test_an_order_number_begins_anew_in_each_seat() -> None:
     )
 
     assert [values[:2] for table, values in rows if table == "orders"] == [(0, 1), (1, 1)]
-
-
-async def test_a_migration_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "x.sqlite"
-    async with Database.open(path) as database:
-        await database.write([fill_row(1)])
-    broken = "CREATE TABLE later (x INTEGER);\nCREATE TABLE fills (twice INTEGER);\n"
-
-    with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
-        patched.setattr(schema, "VERSION", schema.VERSION + 1)
-        with pytest.raises(DatabaseFailed, match="fills already exists"):
-            async with Database.open(path):
-                pass
-
-    async with Database.open(path) as database:  # the old version still opens it, with all that was in it
-        assert len(await database.select("SELECT * FROM fills")) == 1
-        assert await database.select("SELECT name FROM sqlite_schema WHERE name = 'later'") == []
-
-
-async def test_an_older_database_grows_to_the_newest_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "x.sqlite"
-    async with Database.open(path) as database:
-        await database.write([fill_row(1)])
-
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, "CREATE TABLE later (x INTEGER);\n"))
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
-    async with Database.open(path) as database:
-        assert await database.select("SELECT * FROM later") == []
-        assert len(await database.select("SELECT * FROM fills")) == 1
 
 
 async def test_a_numpy_number_is_refused_and_not_kept_as_bytes(tmp_path: Path) -> None:
