@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import streamtrader
-from streamtrader.cli import bench, data, past, run, venues
+from streamtrader.cli import bench, data, ledger, past, run, venues
 
 app = typer.Typer(
     name="streamtrader",
@@ -39,6 +39,7 @@ app.command("run")(run.run)
 app.command("record")(run.record)
 app.command("replay")(past.replay)
 app.command("parity")(past.parity)
+app.command("ledger")(ledger.ledger)
 app.command("status")(past.status)
 app.command("warmup")(past.warmup)
 app.command("venues")(venues.venues)
