@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-import hftbacktest
 import numpy as np
 from hftbacktest import GTX, LIMIT, BacktestAsset, HashMapMarketDepthBacktest
 from numba import njit
@@ -18,7 +17,7 @@ SECOND_NS = 1_000_000_000
 @njit
 def play(backtest, began_ns, first_ns, last_ns, size, found):
     """A line an order: second, side, limit, filled, when."""
-    asset, order_id, count = 0, 1, 0
+    asset, count = 0, 0
     now_ns = first_ns
     backtest.elapse(first_ns - began_ns)  # its clock starts at the first row
     while now_ns <= last_ns:
