@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from streamtrader.config_report import DEFAULT, Mistake, Origin, complain, mistakes_of, origin_of
+from streamtrader.config_section import Positive, Section, listed, name_list
+from streamtrader.config_simulator import SimulatorSettings
 from streamtrader.config_sources import Sources
 from streamtrader.venues.registry import VENUES, choices, is_choice
 
 CONFIG_FILE = "config.toml"
 EMBEDDED = "embedded"
-Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
-LatencyMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)]
-FeeBps = Annotated[float, Field(ge=-100, le=1_000, allow_inf_nan=False)]
 ChannelName = Literal["trade", "quote", "book", "candle", "mark", "liquidation"]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -64,21 +63,9 @@ def _checked_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
     return symbols
 
 
-def _names(names: Any) -> Any:
-    """`--set venue.fallback=kraken,okx` is a list, and so is an array of TOML; no text is an empty one."""
-    return (
-        tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else _listed(names)
-    )
-
-
 def _split(symbols: Any) -> Any:
     """`--set exchange.symbols=BTCUSDT,ETHUSDT` is a list, and so is an array of TOML."""
-    return tuple(symbol.strip() for symbol in symbols.split(",")) if isinstance(symbols, str) else _listed(symbols)
-
-
-def _listed(values: Any) -> Any:
-    """TOML's arrays are lists; settings are frozen."""
-    return tuple(values) if isinstance(values, list) else values
+    return tuple(symbol.strip() for symbol in symbols.split(",")) if isinstance(symbols, str) else listed(symbols)
 
 
 def _checked_url(url: str, schemes: tuple[str, ...]) -> str:
@@ -109,12 +96,6 @@ RestUrl = Annotated[str, AfterValidator(lambda url: _checked_url(url, ("http", "
 Parameter = Annotated[Any, AfterValidator(_checked_parameter)]
 
 
-class Section(BaseModel):
-    """No unknown key, no conversion between types, no change afterwards."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
 class EngineSettings(Section):
     mode: Literal["paper"] = "paper"
     cash_quote: Positive = 10_000.0
@@ -126,13 +107,13 @@ class VenueSettings(Section):
     name: Annotated[str, AfterValidator(_checked_venue)] = EMBEDDED
     kind: Literal["spot", "perpetual"] = "spot"
     client: Literal["picows", "websockets"] = "picows"
-    channels: Annotated[tuple[ChannelName, ...], BeforeValidator(_names), AfterValidator(_different)] = ()
+    channels: Annotated[tuple[ChannelName, ...], BeforeValidator(name_list), AfterValidator(_different)] = ()
     feed: str = ""
     encoding: Literal["", "json", "msgpack"] = ""
     websocket_url: WebsocketUrl = ""
     rest_url: RestUrl = ""
     connections: Annotated[int, Field(ge=1, le=2)] = 1
-    fallback: Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_checked_fallback)] = ()
+    fallback: Annotated[tuple[str, ...], BeforeValidator(name_list), AfterValidator(_checked_fallback)] = ()
     fallback_after_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 30.0
 
 
@@ -143,7 +124,7 @@ class ExchangeSettings(Section):
     symbols: Annotated[Symbols, Field(min_length=1)] = ("BTCUSDT", "ETHUSDT")
     port: Port = 0
     dialect: Literal["binance", "kraken", "coinbase", "alpaca"] = "binance"
-    faults: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    faults: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
 
 
 class StrategySettings(Section):
@@ -199,14 +180,6 @@ class RiskSettings(Section):
     drawdown: DrawdownSettings = DrawdownSettings()
 
 
-class SimulatorSettings(Section):
-    up_latency_ms: LatencyMs = 10.0
-    down_latency_ms: LatencyMs = 10.0
-    maker_fee_bps: FeeBps | None = None
-    taker_fee_bps: FeeBps | None = None
-    queue: Literal["behind_displayed"] = "behind_displayed"
-
-
 class CandleSettings(Section):
     interval_s: Annotated[int, Field(ge=1, le=86_400)] = 60
     warmup: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -243,7 +216,7 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     venue: VenueSettings = VenueSettings()
     exchange: ExchangeSettings = ExchangeSettings()
-    strategies: Annotated[tuple[StrategySettings, ...], BeforeValidator(_listed)] = DEMO
+    strategies: Annotated[tuple[StrategySettings, ...], BeforeValidator(listed)] = DEMO
     risk: RiskSettings = RiskSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     candles: CandleSettings = CandleSettings()

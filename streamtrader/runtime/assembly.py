@@ -58,7 +58,8 @@ class Terms:
     cash_quote: float = 10_000.0
     up_latency_ns: int = 20_000_000
     down_latency_ns: int = 10_000_000
-    queue_power: float = 0.0
+    queue: int = 0  # a `Queue`
+    queue_power: float = 2.0
     candle_ns: int = 0
     day_offset_ns: int = 0
     maker_fee_bps: float | None = None  # None: the instrument's own
@@ -134,7 +135,9 @@ def _seat(index: int, placement: Placement, instruments: Sequence[Instrument], t
     instrument = instruments[placement.instrument]
     maker = instrument.maker_fee_bps if terms.maker_fee_bps is None else terms.maker_fee_bps
     taker = instrument.taker_fee_bps if terms.taker_fee_bps is None else terms.taker_fee_bps
-    venue = SimulatedVenue(terms.up_latency_ns, terms.down_latency_ns, terms.queue_power, self_trade=terms.self_trade)
+    venue = SimulatedVenue(
+        terms.up_latency_ns, terms.down_latency_ns, terms.queue, terms.queue_power, self_trade=terms.self_trade
+    )
     for feature in terms.emulated:
         setattr(venue, f"knows_{feature}", False)
     return Seat(venue, index, placement.instrument, terms.cash_quote, maker, taker, terms.day_offset_ns, index)

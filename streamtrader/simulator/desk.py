@@ -22,12 +22,13 @@ class Desk(Record):
     """`position_lots` is the venue's own count: it is ahead of what the seat has heard."""
 
     def __init__(
-        self, up_ns: int = 20_000_000, down_ns: int = 10_000_000, power: float = 0.0,
+        self, up_ns: int = 20_000_000, down_ns: int = 10_000_000, queue: int = 0, power: float = 2.0,
         bare_floor_bps: float = 1.0, bare_range_share: float = 0.1, bare_volume_share: float = 0.1,
         self_trade: int = 0, slots: int = ORDER_SLOTS,
     ) -> None:  # fmt: skip
         self.up_ns = up_ns
         self.down_ns = down_ns
+        self.queue = queue  # a `Queue`
         self.power = float(power)
         self.bare_floor_bps = float(bare_floor_bps)
         self.bare_range_share = float(bare_range_share)

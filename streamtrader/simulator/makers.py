@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamtrader.events import BID, TOP, Event, Kind
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.record import int64
+from streamtrader.simulator.queue import TRADES, front_after
 from streamtrader.simulator.resting import FIRED, Resting
 from streamtrader.simulator.takers import Takers
 
@@ -48,7 +49,7 @@ class Makers(Takers):
             if order.is_resting:
                 if order.side == event.side:
                     if order.ticks == market.ticks:
-                        self.move_up(order, float(market.before_lots), float(market.lots))
+                        self.move_up(order, market)
                 elif market.lots > 0 and order.reaches(market.ticks):
                     key = market.ticks * 2 + int64(event.side)
                     self.fill(order, market.event_ns, self.claim(key, market.lots, order.lots))
@@ -68,7 +69,8 @@ class Makers(Takers):
                 index += 1
                 continue
             if order.ticks == top[order.side]:
-                order.ahead_lots = min(order.ahead_lots, float(top_lots[order.side]))
+                if self.queue != TRADES:
+                    order.ahead_lots = min(order.ahead_lots, float(top_lots[order.side]))
                 order.traded_lots = 0.0
             if top[opposite] >= 0 and order.reaches(top[opposite]):
                 key = top[opposite] * 2 + opposite
@@ -78,16 +80,20 @@ class Makers(Takers):
             else:
                 index += 1
 
-    def move_up(self, order: Resting, before: float, after: float) -> None:
-        """Cancels ahead of us: the displayed decrease that trades do not explain, times a probability."""
-        cancelled = max(0.0, before - after - order.traded_lots)
+    def move_up(self, order: Resting, market: Market) -> None:
+        """The level of the order changed: what of that was cancelled before it?"""
+        before, after = float(market.before_lots), float(market.lots)
+        cancelled = before - after - order.traded_lots
         order.traded_lots = 0.0
-        if self.power > 0.0 and cancelled > 0.0:
-            front = order.ahead_lots**self.power
-            back = max(before - order.ahead_lots, 0.0) ** self.power
-            if front + back > 0.0:
-                order.ahead_lots -= cancelled * front / (front + back)
-        order.ahead_lots = min(max(order.ahead_lots, 0.0), after)
+        if self.queue >= TRADES:
+            return
+        if self.queue == 0 or cancelled <= 0.0:  # most rows; as `front_after` has it
+            order.ahead_lots = min(order.ahead_lots, after)
+        elif order.ahead_lots > 0.0:
+            scale = market.lots_per_unit
+            order.ahead_lots = scale * front_after(
+                self.queue, self.power, order.ahead_lots / scale, before / scale, after / scale, cancelled / scale
+            )
 
     def match_trade(self, event: Event, market: Market) -> None:
         """A seller hits bids: ours in the queue at that price, or before it when the price went through.
@@ -114,7 +120,7 @@ class Makers(Takers):
                     self.fill(order, market.event_ns, lots)
                     if order.shown_lots == 0 and order.lots > 0:  # the next part of an iceberg stands last
                         order.show_next()
-                        order.ahead_lots = float(market.book.lots_at(order.side, order.ticks))
+                        self.queue_up(order, market)
                 elif lots > 0:
                     self.withheld_count += 1
             if order.lots == 0:

@@ -11,6 +11,7 @@ from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
 from streamtrader.simulator.desk import POSITION_CLOSED, Desk
 from streamtrader.simulator.flight import CODE, DISPLAY, EXPIRES, LOTS, ORDER, REMAINING, TICKS
+from streamtrader.simulator.queue import OPTIMISTIC
 from streamtrader.simulator.resting import (
     ACCEPTED,
     AMEND_REJECTED,
@@ -99,11 +100,16 @@ class Takers(Desk):
             self.cancel(index, due_ns, NO_LIQUIDITY)
         else:
             order.is_resting = True
-            order.ahead_lots = float(market.book.lots_at(order.side, order.ticks))
+            self.queue_up(order, market)
             order.traded_lots = 0.0
             order.show_next()
             if is_new:
                 self.report(due_ns, ACCEPTED, order.id, order.ticks, order.lots, order.lots, 0)
+
+    def queue_up(self, order: Resting, market: Market) -> None:
+        """It comes last at its price, behind all that is displayed there."""
+        ahead = 0 if self.queue == OPTIMISTIC else market.book.lots_at(order.side, order.ticks)
+        order.ahead_lots = float(ahead)
 
     def trade(self, index: int, due_ns: int, market: Market) -> int:
         """Take what the limit reaches, up to an own order on the other side; returns where the order stands now.

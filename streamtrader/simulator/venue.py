@@ -6,9 +6,8 @@ meets the book as it was before the second one.
 
 * A taker walks the displayed book, best level first. What it took stays taken until the feed shows that level anew.
 * A maker queues behind all that was displayed at its price. Trades at the price move it up and fill it, in part or
-  whole; cancels are taken to happen behind it (`power` 0, the pessimistic answer) or, with `power` n, ahead of it with
-  probability front^n / (front^n + back^n) (Rigtorp 2013, "Estimating order queue position"). A trade through its price, or a
-  displayed opposite level there, fills it, never beyond what was traded or displayed.
+  whole; whether cancels do is the model's answer (`queue.py`). A trade through its price, or a displayed opposite level
+  there, fills it, never beyond what was traded or displayed.
 * A trade that counts as volume only fills nobody and fires no trigger: its price is none of this moment.
 * Without any book (a file of trades only) a taker gets the last price, worsened by the greater of a floor and a share
   of the candle's range, and no more than a share of what was traded in the candle.

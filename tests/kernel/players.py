@@ -135,6 +135,22 @@ class Taker(Strategy):
             broker.sell(fill.size, fill.price)
 
 
+class Clockwork(Strategy):
+    """Quotes both touches anew every few trades, whatever was filled: the same orders under any model of the venue."""
+
+    def __init__(self, every: int = 20, size: float = 0.5) -> None:
+        self.every = every
+        self.size = size
+        self.count = 0
+
+    def on_trade(self, trade, broker):
+        self.count += 1
+        if self.count % self.every == 0:
+            broker.cancel_all()
+            for side in range(2):
+                broker.quote(side, self.size, broker.market.book.top[side])
+
+
 class Maker(Strategy):
     """Keeps a post-only order at each touch and takes away what stands elsewhere."""
 

@@ -21,7 +21,7 @@ from tests.kernel.play import SECOND, engine_of, play, states
 from tests.kernel.players import Candler, Juggler, Maker, PythonTaker, Taker
 from tests.venues import frames
 
-TERMS = Terms(cash_quote=2_000.0, candle_ns=SECOND, queue_power=2.0, emulated=("stop", "iceberg", "expiry"), self_trade=2)
+TERMS = Terms(cash_quote=2_000.0, candle_ns=SECOND, queue=1, emulated=("stop", "iceberg", "expiry"), self_trade=2)
 CUTS = st.lists(st.integers(1, 400), max_size=12)
 
 

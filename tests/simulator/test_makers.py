@@ -7,6 +7,7 @@ import pytest
 from streamtrader.events import ASK, BID, BUY, SELL, Kind
 from streamtrader.kernel.outbox import OutboxKind
 from streamtrader.runtime.assembly import Terms
+from streamtrader.simulator.queue import Queue
 from tests.kernel.play import Script, planned, run
 from tests.kernel.players import CANCEL, ORDER, QUOTE
 from tests.simulator.scenes import beats, scene
@@ -88,21 +89,11 @@ def test_those_who_come_later_stand_behind():
     assert outcome.fills() == [(60.0, 10_000, 300)]
 
 
-@pytest.mark.parametrize(("power", "filled"), [(0.0, 0), (1.0, 133), (2.0, 0)])
-def test_cancels_come_from_behind_unless_a_power_says_how_likely_the_front_is(power, filled):
-    """3.0 displayed, 1.0 ahead of us. 1.0 is cancelled: power 1 takes 1000/3000 of it from the front, 2 takes 1/5."""
-    script = resting().at(40).level(BID, 100.0, 3.0).at(50).level(BID, 100.0, 2.0).at(60).trade(100.0, 0.8, SELL)
-
-    outcome = run(beats(script, 100), lambda: planned(BUY_AT_100), terms=Terms(queue_power=power))
-
-    assert sum(lots for _, _, lots in outcome.fills()) == filled
-
-
 def test_a_decrease_that_trades_explain_is_no_cancel():
     """0.6 trades and the level shrinks by 0.6: we moved up once, not twice, also where cancels count."""
     script = resting().at(40).trade(100.0, 0.6, SELL).at(41).level(BID, 100.0, 0.4).at(50).trade(100.0, 0.4, SELL)
 
-    outcome = run(beats(script, 100), lambda: planned(BUY_AT_100), terms=Terms(queue_power=1.0))
+    outcome = run(beats(script, 100), lambda: planned(BUY_AT_100), terms=Terms(queue=Queue.POWER, queue_power=1.0))
 
     assert outcome.fills() == []
 
