@@ -25,7 +25,7 @@ from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.loading import scanner_for_frames
 from streamtrader.venues.binance import SPOT, Binance
 from streamtrader.venues.connection import Connection
-from streamtrader.venues.venue import Endpoints
+from streamtrader.venues.venue import Endpoints, Route
 
 CHANNELS = {"trade": "trade", "book": "bookTicker", "depth10": "depth@100ms", "depth20": "depth@100ms"}
 SNAPSHOT = b'{"lastUpdateId":0,"bids":[["49999.00000000","1.00000000"]],"asks":[["50001.00000000","1.00000000"]]}'
@@ -36,8 +36,9 @@ class Loopback(Binance):
 
     path = ""
 
-    def stream_path(self) -> str:
-        return self.path
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return (Route(self.path, self.channels),)
 
 
 class Turns:

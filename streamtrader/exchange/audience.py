@@ -15,7 +15,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from streamtrader.exchange.frames import encoded, ping_frame
-from streamtrader.exchange.market import DEPTH, Frame, channel_of
+from streamtrader.exchange.market import DEPTH, Frame, MarketKind, channel_of
+from streamtrader.exchange.routes import is_served
 from streamtrader.exchange.saboteur import Saboteur
 
 WRITE_BUFFER_BYTES = 256 * 1024
@@ -31,6 +32,7 @@ class Listener:
         socket: web.WebSocketResponse,
         writer: AbstractStreamWriter,
         request: web.Request,
+        kind: MarketKind,
         *,
         is_stamped: bool = False,
     ) -> None:
@@ -45,6 +47,8 @@ class Listener:
         self.is_mute = False  # half-open: the socket stands, and nothing comes over it
         self.leaving = asyncio.Event()
         self.leaving_after_s = 0.0
+        self._kind = kind
+        self.path = request.path
         self._writer = writer
         self._transport = request.transport
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
@@ -75,7 +79,8 @@ class Listener:
         self.keys = frozenset(self.streams)
 
     def _rebuild(self) -> None:
-        self.keys = frozenset(channel_of(stream).key for stream in self.streams)
+        channels = [channel_of(stream) for stream in self.streams]
+        self.keys = frozenset(each.key for each in channels if is_served(self._kind, self.path, each.feed))
 
     def depth_symbols(self) -> set[str]:
         return {key.partition("@")[0].upper() for key in self.keys if key.endswith(f"@{DEPTH}")}

@@ -12,6 +12,7 @@ from streamtrader.exchange.binance_rest import BinanceRest, json_answer
 from streamtrader.exchange.dialects.audience import TranslatedAudience
 from streamtrader.exchange.limits import BINANCE, LimitWatch, Published
 from streamtrader.exchange.pump import Pump
+from streamtrader.exchange.routes import stream_paths
 from streamtrader.exchange.saboteur import bomb, refusal
 from streamtrader.exchange.streams import PING_EVERY_S, StreamServer
 from streamtrader.units import NS_PER_MS
@@ -55,7 +56,7 @@ class Exchange:
         application.add_routes([web.get("/embedded/market", self._describe)])
         if self._translator is None:
             application.add_routes(BinanceRest(self._pump, self._saboteur).routes())
-            streams: tuple[str, ...] = ("/stream", "/ws", "/ws/{streams:.+}")
+            streams = stream_paths(self._market.kind)
         else:
             application.add_routes([web.get(path, self._translated) for path in self._translator.rest_paths()])
             streams = self._translator.stream_paths

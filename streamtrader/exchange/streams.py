@@ -59,7 +59,7 @@ class StreamServer:
         )
         writer = await socket.prepare(request)
         assert writer is not None
-        listener = Listener(socket, writer, request, is_stamped=self._is_stamped)
+        listener = Listener(socket, writer, request, self._pump.market.kind, is_stamped=self._is_stamped)
         if fault is not None:
             listener.reset()
             return socket

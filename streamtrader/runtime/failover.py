@@ -148,7 +148,7 @@ async def _knock(settings: Settings, adapter: Venue) -> Ending | None:
     for endpoint in adapter.endpoints:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                link = await opener(endpoint.stream + adapter.stream_path(), _Visitor(), most, adapter.headers)
+                link = await opener(endpoint.stream + adapter.routes[0].path, _Visitor(), most, adapter.headers)
             link.close(is_dead=True)
             return await link.run()
         except (StreamTraderError, OSError, TimeoutError) as error:

@@ -67,7 +67,7 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None, moves: s
         listing, kind = _listing_of(settings, exchange)
         ours = None if exchange is None else Endpoints(exchange.stream_url, exchange.rest_url)
         channels = _channels_of(settings, listing, kind)
-        endpoints = endpoints_of(settings, settings.venue.name, channels) if ours is None else (ours,)
+        endpoints = endpoints_of(settings, settings.venue.name) if ours is None else (ours,)
         symbols = exchange.symbols if exchange is not None else wanted_symbols(settings)
         wire = _wire_of(settings, listing, symbols)
         told, label = _market_text(settings, kind, exchange) + moves, settings.venue.name.upper()
@@ -177,14 +177,14 @@ async def _told_plainly() -> AsyncIterator[None]:
         raise
 
 
-def endpoints_of(settings: Settings, name: str, channels: Sequence[str] = ()) -> tuple[Endpoints, ...]:
+def endpoints_of(settings: Settings, name: str) -> tuple[Endpoints, ...]:
     """Where a venue is reached: at the addresses of the settings where they name it, else at its own."""
     venue = settings.venue
     if bool(venue.websocket_url) != bool(venue.rest_url):
         raise ConfigError("venue.websocket_url and venue.rest_url belong together: set both or none")
     if venue.rest_url and name == venue.name:
         return (Endpoints(venue.websocket_url, venue.rest_url),)
-    return listing_of(name).endpoints_of(venue.kind, channels)
+    return listing_of(name).endpoints(venue.kind)
 
 
 def ring_for(adapter: Venue) -> Ring:

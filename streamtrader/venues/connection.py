@@ -1,8 +1,8 @@
-"""The one socket loop: it runs any adapter over one websocket or two, and keeps them within the venue's limits.
+"""The one socket loop: it runs any adapter over one websocket or several, and keeps them within the venue's limits.
 
 This is what all links of a venue share: addresses, budgets, snapshots, the clock, and the `Intake` that what they bring
-goes to. The links themselves are in `venues/lanes.py`: one lane, two where the connection is hedged, and one more
-while a link is replaced.
+goes to. The links themselves are in `venues/lanes.py`: one lane a route of the venue, two where the connection is
+hedged, and one more while a link is replaced.
 
 Clock: `venues/clock.py`, read once a read. A stamped market brings its own clock with each frame.
 """
@@ -17,13 +17,14 @@ import aiohttp
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.addresses import Addresses
 from streamtrader.venues.clock import SessionClock
-from streamtrader.venues.intake import ROWS_A_BOOK, ConnectionCounters, Intake
+from streamtrader.venues.intake import ROWS_A_BOOK, Intake
 from streamtrader.venues.lanes import Lane
 from streamtrader.venues.links import HandshakeRefused, Link, Opener
 from streamtrader.venues.pacing import Backoff, Budget, retry_after_s, take_turn
 from streamtrader.venues.picows_link import PicowsLink
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.snapshots import BAN_S, BANNED, PAUSE_S, TOO_MANY, WAIT_MOST_S, SnapshotFetcher
+from streamtrader.venues.tallies import ConnectionCounters
 from streamtrader.venues.venue import Venue
 
 __all__ = ["Connection", "ConnectionCounters"]
@@ -103,24 +104,28 @@ class Connection:
         )
         try:
             async with session as self._session, asyncio.TaskGroup() as self._tasks:
-                for _ in range(self.settings.connections):
-                    self.add_lane()
+                for route in range(len(self.venue.routes)):
+                    for _ in range(self.settings.connections):
+                        self.add_lane(route)
         except BaseExceptionGroup as group:
             raise _first_of(group) from group
 
     # What lanes call.
 
-    def add_lane(self) -> Lane:
+    def add_lane(self, route: int) -> Lane:
         self._lane_count += 1
         seed = None if self._seed is None else self._seed + self._lane_count
-        lane = Lane(self, self._lane_count, seed)
+        lane = Lane(self, self._lane_count, route, seed)
         self._lanes[lane] = self._tasks.create_task(lane.run())
-        self.intake.expect_links(len(self._lanes))
+        self.intake.expect_links(route, len(self._lanes_of(route)))
         return lane
+
+    def _lanes_of(self, route: int) -> list[Lane]:
+        return [lane for lane in self._lanes if lane.route == route]
 
     def remove_lane(self, lane: Lane, *, is_final: bool) -> None:
         del self._lanes[lane]
-        self.intake.expect_links(len(self._lanes))
+        self.intake.expect_links(lane.route, len(self._lanes_of(lane.route)))
         if is_final:
             self.intake.counters.state = "ended"
             for other, task in self._lanes.items():
@@ -140,10 +145,11 @@ class Connection:
     def open(self, lane: Lane, link: Link) -> None:
         counters = self.intake.counters
         counters.connects += 1
-        counters.state = "open"
         self.addresses.serves()
-        self.intake.open(lane.number, link)
-        if self._fetching is None:
+        self.intake.open(lane.number, link, lane.route)
+        if all(bundle.links for bundle in self.intake.bundles):
+            counters.state = "open"
+        if self._fetching is None and lane.route == 0:
             self._fetching = self._tasks.create_task(self._fetcher.run(self._session, self.addresses.current.rest))
 
     def close(self, lane: Lane, *, is_cancelled: bool) -> None:
@@ -152,13 +158,13 @@ class Connection:
         else:
             self.intake.counters.disconnects += 1
             self.intake.close(lane.number)
-        if not self.intake.links and self._fetching is not None:
+        if not self.intake.bundles[0].links and self._fetching is not None:
             self._fetching.cancel()
             self._fetching = None
 
-    def tell(self, state: str) -> None:
-        """What the connection is at, while no link is open."""
-        if not self.intake.links:
+    def tell(self, route: int, state: str) -> None:
+        """What the connection is at, while a route has no link."""
+        if not self.intake.bundles[route].links:
             self.intake.counters.state = state
 
     def wait_after(self, error: Exception, backoff: Backoff) -> float:
@@ -176,9 +182,9 @@ class Connection:
         return backoff.next_s(least_s=_asked_wait_s(error))
 
     def outgoing(self, lane: Lane) -> list[bytes]:
-        """What the adapter wants said now: to all links, since it knows of one."""
-        for message in self.venue.outgoing(self.intake.now_ns()):
-            for other in self._lanes:
+        """What the adapter wants said now: to all links of its first route, since it knows of one."""
+        for message in self.venue.outgoing(self.intake.now_ns()) if lane.route == 0 else ():
+            for other in self._lanes_of(0):
                 other.to_say.append(message)
         said, lane.to_say = lane.to_say, []
         return said

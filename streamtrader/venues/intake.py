@@ -16,59 +16,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamtrader.kernel.ring import Ring
+from streamtrader.venues.bundles import Bundle
 from streamtrader.venues.clock import SessionClock
 from streamtrader.venues.links import Link
-from streamtrader.venues.merging import Merger
 from streamtrader.venues.settings import ConnectionSettings
+from streamtrader.venues.tallies import ConnectionCounters
 from streamtrader.venues.venue import Venue
 
-TOLD = (
-    "connects", "connect_failures", "disconnects", "silences", "rotations", "delayed", "conflated", "oversized",
-    "overflows", "duplicates", "misfits", "held", "forced", "clock_jumps", "clock_ahead_ns", "snapshots_failed",
-)  # fmt: skip
 ROWS_A_BOOK = 4  # LINK rows that the end of a link and a new one write for each book
-
-
-@dataclass(slots=True)
-class ConnectionCounters:
-    """For metrics; only ever growing but `state`, `last_error`, `backlog_bytes`, `links_open` and `clock_ahead_ns`."""
-
-    state: str = "closed"
-    links_open: int = 0
-    connects: int = 0
-    connect_failures: int = 0
-    disconnects: int = 0
-    silences: int = 0
-    rotations: int = 0
-    received_bytes: int = 0
-    delayed: int = 0  # frames that had to wait for room
-    conflated: int = 0  # best quotes that were old before there was room for them
-    pauses: int = 0
-    oversized: int = 0  # frames with more rows than the whole ring: dropped, their book will show a gap
-    overflows: int = 0  # links ended because more came after the pause than can be kept
-    backlog_bytes: int = 0
-    duplicates: int = 0  # messages of one link that another had brought before
-    misfits: int = 0  # of those, book messages with other boundaries than the other link's
-    held: int = 0  # messages that waited for what another link should bring before them
-    forced: int = 0  # times that it did not come
-    clock_jumps: int = 0
-    clock_ahead_ns: int = 0  # of the wall clock, which jumped; see venues/clock.py
-    snapshots_requested: int = 0
-    snapshots_failed: int = 0
-    last_error: str = ""
-
-    def as_dict(self) -> dict[str, int]:
-        """What was lost, delayed, repeated or replaced, for the document of a session."""
-        return {name: getattr(self, name) for name in TOLD}
 
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A frame that waits for room, or the ping of a link (`ping_of` its number); empty once it is conflated."""
+    """A frame of a link that waits for room, or its ping; empty once it is conflated."""
 
     frame: bytes
     received_ns: int
-    ping_of: int = -1
+    number: int
+    is_ping: bool = False
 
 
 class Intake:
@@ -95,9 +60,9 @@ class Intake:
         self.leaving: set[int] = set()  # links that the venue announced to end
         self.failure: BaseException | None = None
         self.loop_time: Callable[[], float] = lambda: 0.0
-        self._merger: Merger | None = None
-        self._is_merging = False
-        self._alone_since_s = 0.0
+        self.bundles = [Bundle(venue, self.counters) for _ in venue.routes]
+        self._bundle_of: dict[int, Bundle] = {}
+        self._shared: dict[int, Bundle] = {}  # the bundles of those links that are not alone in theirs
         self._backlog: deque[Waiting] = deque()
         self._quotes: dict[str, Waiting] = {}  # the newest of each stream that waits
         self._is_playing = False
@@ -109,42 +74,42 @@ class Intake:
 
     # Links.
 
-    def open(self, number: int, link: Link) -> None:
-        """A link stands. The adapter learns of the first alone: later ones change nothing of what it sees."""
+    def open(self, number: int, link: Link, route: int) -> None:
+        """A link stands. The adapter learns of the first of its first route: others change nothing of what it sees."""
         self.loop_time = asyncio.get_running_loop().time
+        bundle = self._bundle_of[number] = self.bundles[route]
         self.links[number] = link
         self.counters.links_open = len(self.links)
-        if self._merger is not None:
-            self._merger.open(number)
+        bundle.open(number, link)
+        self._sort_links()
+        if self.is_paused:
+            link.pause()
         if len(self.links) == 1:
             self.clock.set_anew()
+        if route == 0 and len(bundle.links) == 1:
             self.venue.connected(self.now_ns(), self.ring)
-        elif self.is_paused:
-            link.pause()
         self.play()
 
-    def expect_links(self, count: int) -> None:
-        """So many links there will be. Merging costs some microseconds a message, and is done where there are two; it
-        begins before the second one opens, so that it is known how far the first has come, and ends only when the one
-        that is left has come as far as the one that is gone.
-        """
-        self._alone_since_s = self.loop_time()
-        self._is_merging = count > 1 and self.venue.can_merge
-        if self._is_merging and self._merger is None:
-            self._merger = Merger(self.venue.place_of)
-            for number in self.links:
-                self._merger.open(number)
+    def expect_links(self, route: int, count: int) -> None:
+        """So many links of a route there will be."""
+        self.bundles[route].expect(count, self.loop_time())
+        self._sort_links()
+
+    def _sort_links(self) -> None:
+        self._shared = {number: bundle for number, bundle in self._bundle_of.items() if bundle.is_shared}
 
     def close(self, number: int) -> None:
-        """A link has ended. With the last one every book is stale."""
+        """A link has ended. With the last one of the first route every book is stale."""
         if self.links.pop(number, None) is None:
             return
         self.counters.links_open = len(self.links)
         self.leaving.discard(number)
-        if self._merger is not None:
-            self._take_merged(self._merger.close(number))
+        bundle = self._bundle_of.pop(number)
+        self._take_merged(bundle.close(number), number)
+        self._sort_links()
         if not self.links:
             self._drop_backlog()
+        if bundle is self.bundles[0] and not bundle.links:
             self.venue.disconnected(self.now_ns(), self.ring)
         self.play()
 
@@ -154,18 +119,23 @@ class Intake:
         self.counters.links_open = len(self.links)
         self._drop_backlog()
 
+    def is_last(self, number: int) -> bool:
+        """Whether a link is the only one of its route."""
+        return len(self._bundle_of[number].links) == 1
+
     def is_holding(self, number: int) -> bool:
-        return self._merger is not None and self._merger.is_holding(number)
+        return self._bundle_of[number].is_holding(number)
 
     def release(self, *, is_final: bool = False) -> None:
         """Let go of what has waited for another link for too long; all of it at the end of the market."""
-        merger, now_s = self._merger, self.loop_time()
-        if merger is None:
+        if not self._shared:
             return
-        self._take_merged(merger.due(now_s, -1.0 if is_final else self.settings.hold_s))
+        now_s, settings = self.loop_time(), self.settings
+        for number, bundle in self._shared.items():
+            self._take_merged(bundle.due(now_s, -1.0 if is_final else settings.hold_s), number)
+            bundle.settle(now_s, settings.overlap_s)
+        self._sort_links()
         self.play()
-        if not self._is_merging and now_s - self._alone_since_s > self.settings.overlap_s and merger.is_level():
-            self._merger = None
 
     # What comes in. This is the hot path.
 
@@ -178,44 +148,44 @@ class Intake:
             count = len(frames)
             size = len(frames[0]) if count == 1 else sum(map(len, frames))
             self.counters.received_bytes += size
-            if self._merger is not None:
-                self._take_merged(self._merger.take(number, frames, self.loop_time()), number)
+            if number in self._shared:
+                self._take_merged(self._shared[number].take(number, frames, self.loop_time()), number)
             elif not self._backlog and ring.has_room(size + ROWS_A_BOOK * count):
                 self._decode_read(frames, self._received_ns, ring)  # a row takes several bytes: there is room
+                if self.venue.wants_rotation:
+                    self._note_leaving(number)
             else:
                 for frame in frames:
-                    self._take_one(frame)
+                    self._take_one(frame, number)
         self.play()
 
-    def _take_merged(self, frames: list[bytes], number: int = -1) -> None:
-        if frames and not self.venue.is_stamped:
+    def _take_merged(self, frames: list[bytes], number: int) -> None:
+        if frames and not self._is_stamped:
             self._received_ns = self.clock.now_ns()
         for frame in frames:
-            self._take_one(frame)
-        if self.venue.wants_rotation and number >= 0:
-            self.venue.wants_rotation = False
-            self.leaving.add(number)
-        self._copy_counts()
+            self._take_one(frame, number)
 
-    def _copy_counts(self) -> None:
-        merger, counters = self._merger, self.counters
-        if merger is not None:
-            counters.duplicates += merger.duplicates
-            counters.misfits += merger.misfits
-            counters.held += merger.held
-            counters.forced += merger.forced
-            merger.duplicates = merger.misfits = merger.held = merger.forced = 0
-
-    def _take_one(self, frame: bytes) -> None:
+    def _take_one(self, frame: bytes, number: int) -> None:
         if self._backlog or not self._has_room(frame):
-            self._delay(Waiting(frame, self._received_ns))
+            self._delay(Waiting(frame, self._received_ns, number))
         else:
-            self.venue.decode(frame, self._received_ns, self.ring)
+            self._decode(frame, self._received_ns, number)
+
+    def _decode(self, frame: bytes, received_ns: int, number: int) -> None:
+        self.venue.decode(frame, received_ns, self.ring)
+        if self.venue.wants_rotation:
+            self._note_leaving(number)
+
+    def _note_leaving(self, number: int) -> None:
+        """The venue announced the end of the link that brought this."""
+        self.venue.wants_rotation = False
+        if number in self.links:
+            self.leaving.add(number)
 
     def ping(self, number: int, payload: bytes) -> None:
         """It is answered after the frames before it: a venue may take the answer as proof that they were handled."""
         if self._backlog:
-            self._delay(Waiting(payload, self._received_ns, number))
+            self._delay(Waiting(payload, self._received_ns, number, is_ping=True))
         elif number in self.links:
             self.links[number].pong(payload)
 
@@ -243,13 +213,13 @@ class Intake:
     def _has_room(self, frame: bytes) -> bool:
         """Make sure of room for a frame, by letting the engine play where need be."""
         needed = self.venue.rows_of_frame(frame)
-        if self.ring.free < needed and not self._is_playing:
+        if not self.ring.has_room(needed) and not self._is_playing:
             self.play()
-        return self.ring.free >= needed
+        return self.ring.has_room(needed)
 
     def _delay(self, waiting: Waiting) -> None:
         counters, frame = self.counters, waiting.frame
-        if waiting.ping_of < 0:
+        if not waiting.is_ping:
             if self.venue.rows_of_frame(frame) > len(self.ring.events):
                 counters.oversized += 1  # it would wait for ever; its book will show a gap
                 return
@@ -283,17 +253,17 @@ class Intake:
         backlog = self._backlog
         while backlog:
             waiting = backlog[0]
-            frame, is_frame = waiting.frame, waiting.ping_of < 0
-            if is_frame and frame and not self._has_room(frame):
+            frame, number = waiting.frame, waiting.number
+            if frame and not waiting.is_ping and not self._has_room(frame):
                 return
             backlog.popleft()
             waiting.frame = b""
             self.counters.backlog_bytes -= len(frame)
-            if not is_frame:
-                if waiting.ping_of in self.links:
-                    self.links[waiting.ping_of].pong(frame)
-            elif frame:
-                self.venue.decode(frame, waiting.received_ns, self.ring)
+            if not waiting.is_ping:
+                if frame:
+                    self._decode(frame, waiting.received_ns, number)
+            elif number in self.links:
+                self.links[number].pong(frame)
         self._quotes.clear()
 
     def _drop_backlog(self) -> None:

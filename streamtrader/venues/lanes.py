@@ -1,8 +1,9 @@
-"""A lane keeps one link to the venue up, one after the other.
+"""A lane keeps one link to a route of the venue up, one after the other.
 
     open -> what the link brings goes to the `Intake` -> silence, end or rotation -> wait -> open
 
-Rotation before the venue's cut-off: a second lane opens its link, and once that has overlapped the first for
+A link is replaced before the venue's cut-off, when the venue announces its end, and when half of the messages are said
+that one connection may carry in an hour. A second lane opens its link, and once that has overlapped the first for
 `overlap_s` and holds nothing back, the first closes and its lane retires. No book leaves LIVE and nothing is lost. Two
 hedged connections are two lanes for the whole session. Both stand on `venues/merging.py`; where the messages of a venue
 have no places by which to merge them, a rotation closes first and opens then, and two connections are refused.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from streamtrader.errors import ConfigError, LinkLost
 from streamtrader.venues.links import Ending, Link
 from streamtrader.venues.pacing import Backoff
-from streamtrader.venues.speech import speak
+from streamtrader.venues.speech import Speaker
 
 if TYPE_CHECKING:
     from streamtrader.venues.connection import Connection
@@ -29,8 +30,9 @@ FINAL_GRACE_S = 1.0  # for the other links to bring their end
 class Lane:
     """Keeps one link up, and is what that link calls; numbered, so that the intake can tell links apart."""
 
-    def __init__(self, owner: Connection, number: int, seed: int | None) -> None:
+    def __init__(self, owner: Connection, number: int, route: int, seed: int | None) -> None:
         self.number = number
+        self.route = route
         self.to_say: list[bytes] = []
         self._owner = owner
         self._intake = owner.intake
@@ -38,6 +40,7 @@ class Lane:
         self._backoff = Backoff(owner.settings.backoff_base_s, owner.settings.backoff_cap_s, seed)
         self._link: Link | None = None
         self._is_retired = False
+        self._is_expected = False  # the end of the link is no failure
         self._was_heard = False  # since `_watch` last looked
         self._said_s = 0.0  # since when it is subscribed to everything; 0: not yet
         self._loop_time: Callable[[], float] = lambda: 0.0
@@ -57,28 +60,29 @@ class Lane:
                     raise ConfigError(venue.refusal)
             if ending == FINAL or self._is_retired:
                 return owner.remove_lane(self, is_final=ending == FINAL)
-            if ending is not None and not venue.wants_rotation:
+            if ending is not None and not self._is_expected:
                 owner.counters.last_error = f"closed with {ending.code} {ending.reason}".rstrip()
                 wait_s = self._backoff.next_s()
-            owner.tell("restricted" if owner.addresses.is_restricted else "waiting")
+            owner.tell(self.route, "restricted" if owner.addresses.is_restricted else "waiting")
             await asyncio.sleep(wait_s)
 
     async def _one_link(self) -> Ending:
         """From connecting to the end of the link; raises when there never was one."""
         owner, settings, venue = self._owner, self._owner.settings, self._owner.venue
-        loop, is_cancelled = asyncio.get_running_loop(), False
-        owner.tell("connecting")
+        loop, is_cancelled, self._is_expected = asyncio.get_running_loop(), False, False
+        owner.tell(self.route, "connecting")
         await owner.wait_for_turn()
         try:
             most = venue.limits.frame_bytes_most if settings.frame_bytes_most is None else settings.frame_bytes_most
+            route = venue.routes[self.route]
             async with asyncio.timeout(settings.connect_timeout_s):
-                url = owner.addresses.current.stream + venue.stream_path()
+                url = owner.addresses.current.stream + route.path
                 link = await owner.opener(url, self, most, venue.headers)
             opened_s = loop.time()
             async with asyncio.TaskGroup() as duties:
-                outgoing = lambda: owner.outgoing(self)  # noqa: E731 - of this lane
-                saying = speak(venue, link, outgoing, settings.watch_s, self._on_subscribed)
-                tasks = [duties.create_task(self._watch(link)), duties.create_task(saying)]
+                speaker = Speaker(venue, link, lambda: owner.outgoing(self), self._on_subscribed)
+                saying = speaker.run(venue.subscribe(route), settings.watch_s)
+                tasks = [duties.create_task(self._watch(link, speaker)), duties.create_task(saying)]
                 try:
                     ending = await link.run()
                 finally:
@@ -86,13 +90,14 @@ class Lane:
                         task.cancel()
             if ending == FINAL:
                 await self._wait_for_other_ends()
-            if len(self._intake.links) == 1:
+            if self._intake.is_last(self.number):
                 await self._intake.finish_backlog()
         except asyncio.CancelledError:
             is_cancelled = True
             raise
         finally:
             if self._link is not None:
+                self._is_expected = self._is_expected or self.number in self._intake.leaving
                 self._link.close(is_dead=True)
                 self._link, self._said_s = None, 0.0
                 owner.close(self, is_cancelled=is_cancelled)
@@ -130,7 +135,7 @@ class Lane:
 
     # Duties beside the link.
 
-    async def _watch(self, link: Link) -> None:
+    async def _watch(self, link: Link, speaker: Speaker) -> None:
         """End a silent link, or one that another has taken over from; try for room while paused."""
         owner, settings, loop = self._owner, self._owner.settings, asyncio.get_running_loop()
         silence_s = owner.venue.limits.silence_s if settings.silence_s is None else settings.silence_s
@@ -150,23 +155,16 @@ class Lane:
                 owner.counters.silences += 1
                 link.close(is_dead=True)
                 return
-            if successor is None and (loop.time() >= rotate_at_s or self._is_leaving()):
+            is_leaving = self.number in self._intake.leaving or speaker.has_said_enough
+            if successor is None and (is_leaving or loop.time() >= rotate_at_s):
                 owner.counters.rotations += 1
+                self._is_expected = True
                 if not owner.venue.can_merge:
-                    owner.venue.wants_rotation = True
                     break
-                self._is_retired, successor = True, owner.add_lane()
+                self._is_retired, successor = True, owner.add_lane(self.route)
         link.close()
         await asyncio.sleep(settings.connect_timeout_s)
         link.close(is_dead=True)  # it was asked, and did not go
-
-    def _is_leaving(self) -> bool:
-        """Whether the venue announced that it will end this link."""
-        venue = self._owner.venue
-        if venue.wants_rotation:
-            venue.wants_rotation = not venue.can_merge  # else the lanes know whose it was
-            return True
-        return self.number in self._intake.leaving
 
     def has_overlapped(self, now_s: float) -> bool:
         """Whether the link of this lane has brought everything for long enough to go on alone."""

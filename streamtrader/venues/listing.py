@@ -69,10 +69,6 @@ class Listing(abc.ABC):
     @abc.abstractmethod
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]: ...
 
-    def endpoints_of(self, kind: str, channels: Sequence[str]) -> tuple[Endpoints, ...]:
-        """Where those channels are served; none: those that a session has by itself."""
-        return self.endpoints(kind)
-
     @abc.abstractmethod
     def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
         """The venue's channels behind our names: trade, quote, book, candle, mark, liquidation; what it lacks is left out."""
@@ -121,8 +117,7 @@ class Listing(abc.ABC):
         encoding: str = "",
     ) -> Venue:
         """An adapter for a live session with these channels, feed and encoding of the venue, or with its usual ones."""
-        endpoints = endpoints or self.endpoints_of(kind, channels)
-        terms = Terms(endpoints, tuple(channels), is_stamped, scanner, feed, encoding)
+        terms = Terms(endpoints or self.endpoints(kind), tuple(channels), is_stamped, scanner, feed, encoding)
         return self.for_session(instruments, kind, terms)
 
     def make_for_capture(

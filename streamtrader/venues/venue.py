@@ -5,6 +5,10 @@ frame, sends what `outgoing` asks for, fetches what `requests` asks for and hand
 `disconnected` when the link is lost. The caller makes sure that the ring has room for `rows_of_frame` before a
 frame, and for `rows_of_answer` before an answer.
 
+Where the channels of a session come from several addresses, each of those `routes` has a link of its own, and all bring
+their frames to the one adapter. `connected`, `disconnected`, `outgoing` and `requests` are about the first route: it
+brings the books.
+
 `decode` is a function of the frames and their clocks alone: what a live session put on its tape, an import of the
 same frames puts there too. So even silence is judged by the clocks of frames, never by a timer.
 """
@@ -27,6 +31,7 @@ class Limits:
 
     streams: int = 1024
     messages_per_s: float = 5.0
+    messages_per_hour: int = 0  # over one connection, pings apart; 0: as many as there are seconds for
     connections: int = 300
     connections_window_s: float = 300.0
     rotate_after_s: float = 23.5 * 3600.0
@@ -41,6 +46,13 @@ class Endpoints:
 
     stream: str
     rest: str
+
+
+class Route(NamedTuple):
+    """One of the venue's addresses: path and query of its websocket, and the channels that come from there."""
+
+    path: str
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +147,7 @@ class Venue(abc.ABC):
 
     name: str
     limits: Limits
+    channels: tuple[str, ...]
     endpoints: tuple[Endpoints, ...]  # the first one that answers is used
     instruments: tuple[Instrument, ...]
     is_stamped: bool
@@ -150,9 +163,10 @@ class Venue(abc.ABC):
         for frame in frames:
             self.decode(frame, received_ns, ring)
 
+    @property
     @abc.abstractmethod
-    def stream_path(self) -> str:
-        """Path and query of the websocket."""
+    def routes(self) -> tuple[Route, ...]:
+        """One, or several where one address does not serve all the channels."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -170,8 +184,8 @@ class Venue(abc.ABC):
         return None
 
     @abc.abstractmethod
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
-        """Messages to send once connected; empty where the path says it all."""
+    def subscribe(self, route: Route) -> list[bytes]:
+        """Messages to send once its link stands; empty where the path says it all."""
 
     @abc.abstractmethod
     def connected(self, received_ns: int, ring: Ring) -> None:

@@ -45,7 +45,7 @@ def asked(venue, now_ns=NOW_NS):
 @pytest.mark.parametrize(("encoding", "make"), [("json", made.text), ("msgpack", made.binary)])
 def test_nothing_is_said_before_the_greeting_and_only_the_login_before_its_answer(encoding, make):
     venue, ring = adapter("AAPL", "MSFT", encoding=encoding)
-    assert venue.subscribe(venue.instruments) == []
+    assert venue.subscribe(venue.routes[0]) == []
     assert asked(venue) == []
 
     venue.decode(make(made.CONNECTED), NOW_NS, ring)

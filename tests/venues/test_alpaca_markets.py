@@ -17,7 +17,7 @@ TRADED = ("AAPL", "BTC/USD")
 def test_stocks_and_crypto_have_their_own_streams():
     def path(*symbols, stream="wss://stream.data.alpaca.markets"):
         endpoints = (markets.Endpoints(stream, "https://api.alpaca.markets"),)
-        return Alpaca(instruments_of("alpaca", symbols), endpoints=endpoints).stream_path()
+        return Alpaca(instruments_of("alpaca", symbols), endpoints=endpoints).routes[0].path
 
     assert path("AAPL", "MSFT") == "/v2/iex"
     assert path("BTC/USD") == "/v1beta3/crypto/us"

@@ -295,12 +295,12 @@ def test_subscriptions_hold_ten_topics_and_name_depth_and_interval():
         instruments_of("bybit", symbols), channels=(markets.BOOK, markets.CANDLE), depth=200, candle_interval="D"
     )
 
-    asked_for = [json.loads(message)["args"] for message in venue.subscribe(venue.instruments)]
+    asked_for = [json.loads(message)["args"] for message in venue.subscribe(venue.routes[0])]
 
     assert [len(part) for part in asked_for] == [10, 10, 4]
     assert (asked_for[0][0], asked_for[-1][-1]) == ("orderbook.200.C0USDT", "kline.D.C11USDT")
-    assert venue.stream_path() == "/v5/public/spot"
-    assert LISTING.make([], "perpetual").stream_path() == "/v5/public/linear"
+    assert venue.routes[0].path == "/v5/public/spot"
+    assert LISTING.make([], "perpetual").routes[0].path == "/v5/public/linear"
     with pytest.raises(ConfigError, match="levels"):
         Bybit([], depth=20)
 

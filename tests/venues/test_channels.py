@@ -38,7 +38,7 @@ def test_a_session_of_trades_alone_subscribes_to_trades_alone():
     channels = kraken.channels_of(("trade",), "spot", 60)
     made = kraken.make(venue_of("kraken", "BTC/USD").instruments, "spot", channels=channels)
 
-    (said,) = made.subscribe(made.instruments)
+    (said,) = made.subscribe(made.routes[0])
     assert b'"trade"' in said and b'"book"' not in said
 
 
@@ -50,11 +50,9 @@ def test_an_adapter_can_be_made_of_each_channel_alone(name):
     instruments = venue_of(name, *SEEDS[name][0].symbols).instruments
     for one in listing.spoken(kind, candle_s):
         channels = listing.channels_of((one,), kind, candle_s)
-        venue = listing.make(
-            instruments, kind, channels=channels, endpoints=listing.endpoints_of(kind, channels), is_stamped=True
-        )
-        assert venue.stream_path()
-        venue.subscribe(venue.instruments)
+        venue = listing.make(instruments, kind, channels=channels, is_stamped=True)
+        assert venue.routes[0].path
+        venue.subscribe(venue.routes[0])
 
 
 def test_always_needed_channels_go_along():
@@ -87,8 +85,8 @@ def test_perpetuals_of_binance_come_from_two_addresses():
     books = binance.channels_of(("trade", "quote", "book"), "perpetual", 60)
     rest = binance.channels_of(("candle", "mark", "liquidation"), "perpetual", 300)
 
+    venue = binance.make(venue_of("binance", "BTCUSDT").instruments, "perpetual", channels=(*rest, *books))
+
     assert rest == ("kline_5m", "markPrice@1s", "forceOrder")
-    assert binance.endpoints_of("perpetual", books)[0].stream.endswith("/public")
-    assert binance.endpoints_of("perpetual", rest)[0].stream.endswith("/market")
-    with pytest.raises(ConfigError, match="a connection each"):
-        binance.endpoints_of("perpetual", (*books, *rest))
+    assert [route.channels for route in venue.routes] == [books, rest]
+    assert [route.path.partition("/stream")[0] for route in venue.routes] == ["/public", "/market"]

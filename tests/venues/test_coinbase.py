@@ -59,7 +59,7 @@ def test_our_subscriptions_are_those_of_the_recorded_clients_without_their_key(s
                 symbols = asked.get("product_ids", ["ETH-USDT"])
                 venue = Coinbase(instruments_of("coinbase", symbols), channels=[asked["channel"]])
 
-                assert [json.loads(said) for said in venue.subscribe(venue.instruments)] == [asked]
+                assert [json.loads(said) for said in venue.subscribe(venue.routes[0])] == [asked]
 
 
 def test_the_recorded_snapshot_and_update_become_a_book(shared_data):

@@ -185,7 +185,7 @@ def test_subscriptions_are_batched_and_begin_with_the_heart():
     symbols = [f"C{number}-USD" for number in range(150)]
     venue = LISTING.make(instruments_of("coinbase", symbols), "spot")
 
-    asked = [json.loads(said) for said in venue.subscribe(venue.instruments)]
+    asked = [json.loads(said) for said in venue.subscribe(venue.routes[0])]
 
     assert asked[0] == {"type": "subscribe", "channel": "heartbeats"}
     assert [(each["channel"], len(each["product_ids"])) for each in asked[1:]] == [

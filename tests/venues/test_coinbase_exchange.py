@@ -69,7 +69,7 @@ def test_our_subscriptions_are_those_of_the_recorded_client(shared_data):
         instruments_of("coinbase-exchange", said[0]["product_ids"]), channels=("level2", "ticker", "matches")
     )
 
-    assert [json.loads(each) for each in venue.subscribe(venue.instruments)] == said
+    assert [json.loads(each) for each in venue.subscribe(venue.routes[0])] == said
 
 
 def test_the_recorded_makers_stood_in_the_book_on_the_side_that_is_told(shared_data):

@@ -255,4 +255,4 @@ async def test_many_streams_are_subscribed_by_messages_within_the_limit():
         async with asyncio.timeout(5.0):
             await connection.run()
 
-    assert [*received[0], *received[1]] == venue._streams(venue.instruments)
+    assert [*received[0], *received[1]] == venue._streams(venue.channels)

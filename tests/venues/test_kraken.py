@@ -306,7 +306,7 @@ def test_subscriptions_are_batched_and_say_the_depth():
     symbols = [f"C{number}/USD" for number in range(150)]
     venue = Kraken(instruments_of("kraken", symbols), channels=(markets.BOOK, markets.TRADE), depth=100)
 
-    asked = [json.loads(message)["params"] for message in venue.subscribe(venue.instruments)]
+    asked = [json.loads(message)["params"] for message in venue.subscribe(venue.routes[0])]
 
     assert [(each["channel"], len(each["symbol"])) for each in asked] == [
         ("book", 100), ("book", 50), ("trade", 100), ("trade", 50),

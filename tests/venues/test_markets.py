@@ -64,8 +64,8 @@ def test_recorded_filters_of_futures_are_read(shared_data):
 def test_few_streams_are_named_in_the_path():
     venue = Binance([frames.instrument()], is_stamped=True)
 
-    assert venue.stream_path() == "/stream?streams=btcusdt@trade/btcusdt@bookTicker/btcusdt@depth@100ms&stamp=ns"
-    assert venue.subscribe(venue.instruments) == []
+    assert venue.routes[0].path == "/stream?streams=btcusdt@trade/btcusdt@bookTicker/btcusdt@depth@100ms&stamp=ns"
+    assert venue.subscribe(venue.routes[0]) == []
 
 
 def test_more_streams_than_a_connection_carries_are_refused():
@@ -87,16 +87,22 @@ def test_market_data_only_addresses_come_first():
 def test_usdm_serves_books_and_the_rest_at_different_paths(channels, path):
     venue = Binance([frames.instrument(market=USDM)], USDM, channels=channels)
 
-    assert [endpoint.stream for endpoint in venue.endpoints] == [f"wss://fstream.binance.com/{path}"]
+    streams = "/".join(f"btcusdt@{channel}" for channel in channels)
+    assert venue.routes == ((f"/{path}/stream?streams={streams}", channels),)
 
 
-def test_usdm_channels_of_two_paths_take_two_connections():
-    channels = ("trade", "aggTrade", "depth@100ms", "markPrice@1s")
+def test_usdm_channels_of_two_paths_take_two_routes_books_first():
+    channels = ("aggTrade", "trade", "markPrice@1s", "depth@100ms")
 
-    assert USDM.channels_by_route(channels) == [("trade", "depth@100ms"), ("aggTrade", "markPrice@1s")]
-    assert SPOT.channels_by_route(("trade", "aggTrade")) == [("trade", "aggTrade")]
-    with pytest.raises(ConfigError, match="a connection each"):
-        Binance([frames.instrument(market=USDM)], USDM, channels=channels)
+    usdm, spot = (Binance([frames.instrument(market=market)], market, channels=channels) for market in (USDM, SPOT))
+
+    assert [route.channels for route in usdm.routes] == [("trade", "depth@100ms"), ("aggTrade", "markPrice@1s")]
+    assert [route.channels for route in spot.routes] == [channels]
+
+
+def test_a_channel_that_a_market_lacks_is_refused():
+    with pytest.raises(ConfigError, match="serves no rumours"):
+        Binance([frames.instrument(market=USDM)], USDM, channels=("trade", "rumours"))
 
 
 def test_limits_are_those_that_each_market_publishes():

@@ -207,22 +207,24 @@ def test_subscriptions_are_batched_and_kinds_are_subscribed_to_once():
     swaps = instruments_of("okx", [f"C{number}-USDT-SWAP" for number in range(60)], "perpetual")
     venue = LISTING.make(swaps, "perpetual")
 
-    args = [json.loads(message)["args"] for message in venue.subscribe(venue.instruments)]
+    args = [json.loads(message)["args"] for message in venue.subscribe(venue.routes[0])]
 
     assert [len(part) for part in args] == [100, 100, 100, 2]
     kinds = [arg for part in args for arg in part if "instId" not in arg]
     assert kinds == [{"channel": "status"}, {"channel": "liquidation-orders", "instType": "SWAP"}]
-    assert venue.stream_path() == "/ws/v5/public"
+    assert venue.routes[0].path == "/ws/v5/public"
 
 
 def test_candles_come_from_their_own_address():
     instruments = instruments_of("okx", [okx.SPOT])
     alone = Okx(instruments, channels=[markets.CANDLE], candle_interval="1Dutc")
 
-    assert alone.stream_path() == "/ws/v5/business"
-    assert b'"candle1Dutc"' in alone.subscribe(instruments)[0]
-    with pytest.raises(ConfigError, match="another address"):
-        Okx(instruments, channels=[markets.CANDLE, markets.BOOK]).stream_path()
+    assert alone.routes[0].path == "/ws/v5/business"
+    assert b'"candle1Dutc"' in alone.subscribe(alone.routes[0])[0]
+    both = Okx(instruments, channels=[markets.CANDLE, markets.BOOK])
+    assert both.routes == (("/ws/v5/public", (markets.BOOK,)), ("/ws/v5/business", (markets.CANDLE,)))
+    asked_for = [json.loads(said)["args"] for route in both.routes for said in both.subscribe(route)]
+    assert [arg["channel"] for args in asked_for for arg in args] == [markets.BOOK, "candle1m"]
     with pytest.raises(ConfigError, match="candles of"):
         Okx(instruments, candle_interval="7m")
 
@@ -234,17 +236,6 @@ def test_many_lost_books_are_asked_for_in_two_requests():
         venue.decode(okx.update(11, 12, symbol=symbol), NOW_NS, ring)
 
     assert [(op, len(args)) for op, args in asked(venue)] == [("unsubscribe", 30), ("subscribe", 30)]
-
-
-def test_a_connection_is_exchanged_before_its_requests_of_an_hour_are_used_up():
-    venue, _ = played([])
-    now_ns, count = NOW_NS, 0
-    while not venue.wants_rotation:
-        venue.messages += venue.resubscription(0, markets.TRADE)
-        count += len(asked(venue, now_ns))
-        now_ns += 10 * SECOND
-
-    assert markets.REQUESTS_AN_HOUR // 2 < count < markets.REQUESTS_AN_HOUR
 
 
 def test_instruments_come_from_the_venues_own_rules(shared_data):

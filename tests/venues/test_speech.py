@@ -28,10 +28,12 @@ class KrakenServer:
         self.after = after
         self.heard: list[tuple[float, dict]] = []
         self.snapshots = 0
+        self.opened = 0
 
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
         websocket = web.WebSocketResponse(timeout=1.0)
         await websocket.prepare(request)
+        self.opened += 1
         async for message in websocket:
             if message.type is not WSMsgType.TEXT:
                 continue
@@ -106,6 +108,23 @@ async def test_messages_keep_to_half_of_the_published_rate():
     )
 
     assert server.heard[-1][0] - server.heard[0][0] >= 4 * 0.05 - 0.02
+
+
+async def test_a_link_is_replaced_before_the_messages_of_its_hour_are_used_up():
+    async def ask_again(websocket, server):
+        venues[0].messages += venues[0].resubscription(0, "book")
+
+    server, venues = KrakenServer(ask_again), []
+    make = kraken("BTC/USD", limits=Limits(messages_per_s=200.0, messages_per_hour=20))
+
+    def remembered(endpoints):
+        venues.append(make(endpoints))
+        return venues[0]
+
+    _, _, connection = await server.run(remembered, lambda *_: server.opened == 2)
+
+    assert connection.counters.rotations == 1
+    assert 10 < len(server.heard) < 20
 
 
 async def test_a_link_is_pinged_as_often_as_its_venue_says():

@@ -71,4 +71,4 @@ def test_what_is_set_on_the_tap_is_set_on_the_adapter():
     venue.wants_rotation = True
 
     assert adapter.wants_rotation
-    assert venue.stream_path() == adapter.stream_path()
+    assert venue.routes == adapter.routes

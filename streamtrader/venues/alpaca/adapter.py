@@ -22,7 +22,7 @@ from streamtrader.venues.alpaca.messages import Encoding, encoding_of
 from streamtrader.venues.alpaca.rows import MarketReader, Reader
 from streamtrader.venues.credentials import Credentials
 from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
-from streamtrader.venues.venue import Endpoints, Limits, Ping
+from streamtrader.venues.venue import Endpoints, Limits, Ping, Route
 
 SYMBOLS_A_MESSAGE = 100
 BYTES_A_ROW = 4  # no message and no level is shorter, in either encoding
@@ -80,9 +80,14 @@ class Alpaca(StreamedVenue):
     def refusal(self) -> str:
         return self.login.refusal
 
-    def stream_path(self) -> str:
+    @property
+    def routes(self) -> tuple[Route, ...]:
         if len(set(self._market.is_crypto)) > 1:
             raise ConfigError("one alpaca connection carries stocks or crypto, not both: run a session for each")
+        return (Route(self._path(), self.channels),)
+
+    def _path(self) -> str:
+        """The feed's path; nothing where the address that was given has one."""
         feeds = markets.feeds_of(is_crypto=all(self._market.is_crypto))
         if self.feed and self.feed not in feeds:
             raise ConfigError(f"alpaca has the feeds {', '.join(feeds)} here, not {self.feed!r}")
@@ -100,7 +105,7 @@ class Alpaca(StreamedVenue):
         super().connected(received_ns, ring)
         self.login.restart()
 
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
+    def subscribe(self, route: Route) -> list[bytes]:
         """Nothing yet: the venue greets, takes the login, and only then hears what is wanted."""
         return []
 

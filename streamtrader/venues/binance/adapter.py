@@ -28,7 +28,7 @@ from streamtrader.venues.binance.partial import ROWS_MOST
 from streamtrader.venues.binance.scan import COMMITTED, HANDED_OVER, JUDGE, ROW_BYTES_MIN, Scanner
 from streamtrader.venues.books import HEARD, PLACE_WORDS, BookSync
 from streamtrader.venues.values import nanoseconds
-from streamtrader.venues.venue import Counters, Endpoints, Limits, Ping, Place, SnapshotRequest, Venue
+from streamtrader.venues.venue import Counters, Endpoints, Limits, Ping, Place, Route, SnapshotRequest, Venue
 
 DEPTH_BASE = "depth"
 DEPTH_SILENCE_S = 60.0  # of one symbol's depth: thin markets too are quoted anew more often
@@ -44,7 +44,7 @@ NO_LENGTHS = np.zeros(0, np.int64)  # of a read of one frame, whose length is th
 
 
 class Binance(Venue):
-    """One connection's worth of streams. Without a `scanner` every frame takes the slow path."""
+    """The streams of a session. Without a `scanner` every frame takes the slow path."""
 
     name = "binance"
     can_merge = True
@@ -63,11 +63,11 @@ class Binance(Venue):
         self.instruments = tuple(instruments)
         self.market = market
         self.channels = tuple(channels)
-        self.endpoints = tuple(endpoints) or market.route_of(self.channels).endpoints
+        self.endpoints = tuple(endpoints) or market.endpoints
         self.is_stamped = is_stamped
         self.wants_rotation = False
         self.limits = limits or market.limits
-        if len(self._streams(self.instruments)) > self.limits.streams:
+        if any(len(self._streams(route.channels)) > self.limits.streams for route in self.routes):
             raise ConfigError(f"one binance connection carries {self.limits.streams} streams at most")
         symbols = [instrument.symbol for instrument in self.instruments]
         self._most = [instrument.most for instrument in self.instruments]
@@ -98,15 +98,20 @@ class Binance(Venue):
     def book_state(self, instrument: int) -> BookState:
         return self._books[instrument].state if self._has_depth else self._slow.tops[instrument].book.state
 
-    def stream_path(self) -> str:
-        streams = "/".join(self._streams(self.instruments))
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """USD-M has books at one path and what is told of a market at another."""
+        return tuple(Route(self._path(*part), part[1]) for part in self.market.parted(self.channels))
+
+    def _path(self, prefix: str, channels: Sequence[str]) -> str:
+        streams = "/".join(self._streams(channels))
         stamp = ["stamp=ns"] if self.is_stamped else []
         named = [] if len(streams) > PATH_BYTES_MOST else [f"streams={streams}"]
         query = "&".join(named + stamp)
-        return f"/stream?{query}" if query else "/stream"
+        return f"{prefix}/stream?{query}" if query else f"{prefix}/stream"
 
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
-        streams = self._streams(instruments)
+    def subscribe(self, route: Route) -> list[bytes]:
+        streams = self._streams(route.channels)
         if len("/".join(streams)) <= PATH_BYTES_MOST:
             return []
         return [
@@ -208,7 +213,8 @@ class Binance(Venue):
             book = self._books[instrument]
             if book.state == BookState.LIVE and ring.has_room(ROWS_OF_A_SILENCE):
                 book.fall_silent(clock_ns, ring)
-                streams = [each for each in self._streams([self.instruments[instrument]]) if f"@{DEPTH_BASE}" in each]
+                depths = [channel for channel in self.channels if base_of(channel) == DEPTH_BASE]
+                streams = _streams_of(self.instruments[instrument], depths)
                 methods = ("UNSUBSCRIBE", "SUBSCRIBE")
                 self._messages += [messages.request_of(method, streams, RESUBSCRIPTION_ID) for method in methods]
 
@@ -234,8 +240,8 @@ class Binance(Venue):
         venue_ns = nanoseconds(data.T)
         book.snapshot(data.lastUpdateId, venue_ns, received_ns, data.bids, data.asks, ring)
 
-    def _streams(self, instruments: Sequence[Instrument]) -> list[str]:
-        return [f"{each.symbol.lower()}@{channel}" for each in instruments for channel in self.channels]
+    def _streams(self, channels: Sequence[str]) -> list[str]:
+        return [stream for each in self.instruments for stream in _streams_of(each, channels)]
 
     def _request(self, instrument: int) -> SnapshotRequest:
         symbol = self.instruments[instrument].symbol
@@ -338,3 +344,7 @@ class Binance(Venue):
             ring.events[(ring.written - 1) & ring.mask]["flags"] = 0
         ring.written = start  # the book decides whether they count
         self._books[instrument].offer(data.after, data.u, rows, received_ns, ring)
+
+
+def _streams_of(instrument: Instrument, channels: Sequence[str]) -> list[str]:
+    return [f"{instrument.symbol.lower()}@{channel}" for channel in channels]

@@ -95,15 +95,11 @@ class BinanceListing(Listing):
     def endpoints(self, kind: str) -> tuple[Endpoints, ...]:
         return self.market(kind).endpoints
 
-    def endpoints_of(self, kind: str, channels: Sequence[str]) -> tuple[Endpoints, ...]:
-        return self.market(kind).route_of(channels or CHANNELS).endpoints
-
     def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
         spot = {"trade": (TRADE,), "quote": (TICKER,), "book": (DEPTH,), "candle": (f"{KLINE}{INTERVALS.get(candle_s)}",)}
         return spot if kind == SPOT.kind else spot | {"mark": (f"{MARK}@1s",), "liquidation": (LIQUIDATION,)}
 
     def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
-        """The channels of one address: USD-M has two (`Market.channels_by_route`)."""
         return Binance(
             instruments, self.market(kind), scanner=terms.scanner, channels=terms.channels or CHANNELS,
             endpoints=terms.endpoints, is_stamped=terms.is_stamped,

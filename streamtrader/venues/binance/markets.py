@@ -5,7 +5,7 @@ Spot serves every channel at one address; those that serve market data only come
 path since 2026-04-23: books at /public, everything else at /market, an account's own events at /private. The path
 without a route still answers, and acknowledges what it then never sends
 (https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Important-WebSocket-Change-Notice).
-So a USD-M connection takes the channels of one route. Single trades are not in the documentation of USD-M; they come
+So a USD-M session has a link to each of the two that its channels need. Single trades are not in the documentation of USD-M; they come
 at /public (observed by several users, in August 2026). Aggregate trades are documented, at /market.
 
 Limits, of https://developers.binance.com/legacy-docs/binance-spot-api-docs/web-socket-streams and
@@ -55,10 +55,10 @@ def base_of(channel: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """An address and the channels that it serves, by their bases; none: all of them."""
+class Part:
+    """Where the path begins that serves some channels, by their bases; none: all of them."""
 
-    endpoints: tuple[Endpoints, ...]
+    prefix: str = ""
     serves: tuple[str, ...] = ()
 
     def has(self, channel: str) -> bool:
@@ -76,32 +76,21 @@ class Market:
     name: str
     kind: str
     rest_prefix: str
-    routes: tuple[Route, ...]
+    endpoints: tuple[Endpoints, ...]
+    parts: tuple[Part, ...]  # the books come from the first
     limits: Limits
     snapshot_weight: int
     maker_fee_bps: float
     taker_fee_bps: float
     beat_every_s: float = 0.0
 
-    @property
-    def endpoints(self) -> tuple[Endpoints, ...]:
-        """Those of the channels that a session has by default."""
-        return self.route_of(CHANNELS).endpoints
-
-    def route_of(self, channels: Sequence[str]) -> Route:
-        """The one route that serves all the channels."""
-        for route in self.routes:
-            if all(route.has(channel) for channel in channels):
-                return route
-        raise ConfigError(
-            f"binance {self.name} serves {', '.join(channels)} at different addresses: they need a connection each",
-            routes=[route.serves for route in self.routes],
-        )
-
-    def channels_by_route(self, channels: Sequence[str]) -> list[tuple[str, ...]]:
-        """The channels of each connection that serving all of them takes."""
-        parts = [tuple(channel for channel in channels if route.has(channel)) for route in self.routes]
-        return [part for part in parts if part]
+    def parted(self, channels: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """The prefixes that serving all of the channels takes, each with those that it serves."""
+        strange = [channel for channel in channels if not any(part.has(channel) for part in self.parts)]
+        if strange:
+            raise ConfigError(f"binance {self.name} serves no {', '.join(strange)}")
+        parts = [(part.prefix, tuple(channel for channel in channels if part.has(channel))) for part in self.parts]
+        return [(prefix, served) for prefix, served in parts if served]
 
     def depth_path(self, symbol: str, levels: int) -> str:
         return f"{self.rest_prefix}/depth?symbol={quote(symbol)}&limit={levels}"
@@ -119,26 +108,25 @@ SPOT = Market(
     name="spot",
     kind="spot",
     rest_prefix="/api/v3",
-    routes=(
-        Route((
-            MARKET_DATA_ONLY,
-            Endpoints("wss://stream.binance.com:9443", "https://api.binance.com"),
-            Endpoints("wss://stream.binance.com", "https://api-gcp.binance.com"),  # port 443
-        )),
+    endpoints=(
+        MARKET_DATA_ONLY,
+        Endpoints("wss://stream.binance.com:9443", "https://api.binance.com"),
+        Endpoints("wss://stream.binance.com", "https://api-gcp.binance.com"),  # port 443
     ),
+    parts=(Part(),),
     limits=Limits(streams=1024, messages_per_s=5.0, weight_per_minute=3_000, silence_s=20.0 + PING_LATE_S),
     snapshot_weight=50,
     maker_fee_bps=10.0,
     taker_fee_bps=10.0,
 )  # fmt: skip
-_USDM_REST = "https://fapi.binance.com"
 USDM = Market(
     name="usdm",
     kind="perpetual",
     rest_prefix="/fapi/v1",
-    routes=(
-        Route((Endpoints("wss://fstream.binance.com/public", _USDM_REST),), (TRADE, TICKER, "depth", *PARTIAL)),
-        Route((Endpoints("wss://fstream.binance.com/market", _USDM_REST),), (AGGREGATE, KLINE, MARK, LIQUIDATION)),
+    endpoints=(Endpoints("wss://fstream.binance.com", "https://fapi.binance.com"),),
+    parts=(
+        Part("/public", (TRADE, TICKER, "depth", *PARTIAL)),
+        Part("/market", (AGGREGATE, KLINE, MARK, LIQUIDATION)),
     ),
     limits=Limits(streams=1024, messages_per_s=10.0, weight_per_minute=1_200, silence_s=60.0),
     snapshot_weight=20,

@@ -20,7 +20,7 @@ from streamtrader.venues.bybit.messages import OPPOSITE, SIDES
 from streamtrader.venues.bybit.tops import Quotation, Side, Top
 from streamtrader.venues.streamed_venue import StreamedVenue
 from streamtrader.venues.values import check_identity, check_levels, check_milliseconds
-from streamtrader.venues.venue import Endpoints, Limits, Ping
+from streamtrader.venues.venue import Endpoints, Limits, Ping, Route
 
 HEAD, HEAD_BYTES = b'{"topic":"', 10
 NEW = 1  # the update id of a snapshot after a restart of the service, whatever its type says
@@ -87,11 +87,12 @@ class Bybit(StreamedVenue):
 
     # What is said to the venue.
 
-    def stream_path(self) -> str:
-        return f"/v5/public/{self.category}"
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return (Route(f"/v5/public/{self.category}", self.channels),)
 
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
-        topics = [self._topic(each, channel) for channel in self.channels for each in instruments]
+    def subscribe(self, route: Route) -> list[bytes]:
+        topics = [self._topic(each, channel) for channel in route.channels for each in self.instruments]
         step = markets.ARGS_A_MESSAGE
         return [_request("subscribe", topics[start : start + step]) for start in range(0, len(topics), step)]
 

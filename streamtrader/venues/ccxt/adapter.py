@@ -27,7 +27,7 @@ from streamtrader.venues.values import (
     check_trade,
     nanoseconds,
 )
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Endpoints, Limits, Route
 
 SIDES = {"buy": BUY, "sell": SELL}
 # Fifty watches begin a second; ccxt paces the requests behind them by its own table of each exchange.
@@ -65,15 +65,16 @@ class Ccxt(StreamedVenue):
 
     # What is said to the link.
 
-    def stream_path(self) -> str:
-        return ""
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("", self.channels),)
 
     @property
     def refusal(self) -> str:
         return self._refusal
 
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
-        return [self._order(channel, each.symbol) for channel in self.channels for each in instruments]
+    def subscribe(self, route: Route) -> list[bytes]:
+        return [self._order(channel, each.symbol) for channel in route.channels for each in self.instruments]
 
     def resubscription(self, instrument: int, channel: str) -> list[bytes]:
         return [self._order(channel, self.instruments[instrument].symbol)]

@@ -18,7 +18,7 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.venues.coinbase.levels import Levels
 from streamtrader.venues.streamed_book import REPEATED_RUN, StreamedBook
 from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Endpoints, Limits, Route
 
 SYMBOLS_A_MESSAGE = 100  # "break up your subscription messages into smaller chunks"
 HALTED = TradingStatus.HALTED
@@ -103,12 +103,13 @@ class CoinbaseFeed(StreamedVenue):
     def request(self, method: str, channel: str, symbols: Sequence[str]) -> bytes:
         """Subscribe to some products of a channel, or unsubscribe."""
 
-    def stream_path(self) -> str:
-        return "/"
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("/", self.channels),)
 
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
-        symbols = [instrument.symbol for instrument in instruments]
-        return [request for channel in self.channels for request in self._requests("subscribe", channel, symbols)]
+    def subscribe(self, route: Route) -> list[bytes]:
+        symbols = [instrument.symbol for instrument in self.instruments]
+        return [request for channel in route.channels for request in self._requests("subscribe", channel, symbols)]
 
     def resubscription(self, instrument: int, channel: str) -> list[bytes]:
         symbols = [self.instruments[instrument].symbol]

@@ -38,7 +38,7 @@ from streamtrader.venues.kraken.messages import SIDES, number_of
 from streamtrader.venues.ladder import Ladder
 from streamtrader.venues.streamed_venue import SPARE_ROWS, StreamedVenue
 from streamtrader.venues.values import check_quote, check_trade, nanoseconds_of
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Endpoints, Limits, Route
 
 NUMBERS_KNOWN = 8_192
 CHECKED = 10  # levels a side, whatever the depth
@@ -127,13 +127,14 @@ class Kraken(StreamedVenue):
         self._heard_book = self.heard[BOOK]
         self._readers = {b"book": self._read_book, b"trade": self._read_trades, b"ticker": self._read_tickers}
 
-    def stream_path(self) -> str:
-        return "/v2"
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("/v2", self.channels),)
 
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
-        symbols = [instrument.symbol for instrument in instruments]
+    def subscribe(self, route: Route) -> list[bytes]:
+        symbols = [instrument.symbol for instrument in self.instruments]
         parts = [symbols[start : start + SYMBOLS_A_MESSAGE] for start in range(0, len(symbols), SYMBOLS_A_MESSAGE)]
-        return [self._request("subscribe", channel, part) for channel in self.channels for part in parts]
+        return [self._request("subscribe", channel, part) for channel in route.channels for part in parts]
 
     def resubscription(self, instrument: int, channel: str) -> list[bytes]:
         symbols = [self.instruments[instrument].symbol]

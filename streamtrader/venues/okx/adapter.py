@@ -7,36 +7,34 @@ snapshot had, all its updates must have: a book that nothing proves is refused.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 
 from streamtrader.errors import BadMessage, ConfigError, UnknownMessage
 from streamtrader.events import BookState
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
-from streamtrader.units import NS_PER_MS, NS_PER_S
+from streamtrader.units import NS_PER_MS
 from streamtrader.venues.okx import markets, messages
 from streamtrader.venues.okx.conditions import Conditions, Reader
 from streamtrader.venues.okx.messages import SIDES, rows_of
 from streamtrader.venues.okx.proof import Proof, text_rows_of
 from streamtrader.venues.okx.quotes import BestQuotes
-from streamtrader.venues.okx.requests import REQUEST_HEAD, merged, requests_of
+from streamtrader.venues.okx.requests import merged, requests_of
 from streamtrader.venues.streamed_venue import StreamedVenue
 from streamtrader.venues.values import check_identity, check_levels, check_milliseconds, check_trade, nanoseconds
-from streamtrader.venues.venue import Endpoints, Limits, Ping
+from streamtrader.venues.venue import Endpoints, Limits, Ping, Route
 
 HEAD, HEAD_BYTES = b'{"arg":{"channel":"', 19
 CHECKSUM_KEY = b'"checksum":'
 NO_CHECKSUM = (b"0,", b"0}")
 SERVICE_UPGRADE = "64008"
-HOUR_NS = 3_600 * NS_PER_S
 ONE = (1, 1)  # contract: sizes are in base units already
 
 _LIVE = BookState.LIVE
 
 
 class Okx(StreamedVenue):
-    """One connection to the public address, or to the business one where `channels` are candles."""
+    """Candles come from the venue's business address, everything else from the public one."""
 
     name = "okx"
     book_channel = markets.BOOK
@@ -65,7 +63,6 @@ class Okx(StreamedVenue):
         self._contracts = [each.contract_size.as_integer_ratio() for each in self.instruments]
         self._quotes = BestQuotes(self, self._size)
         self._candle_starts = [0] * count
-        self._asked_ns: deque[int] = deque()  # when requests were made on this connection
         self._heard_book = self.heard[markets.BOOK]
         self._readers: dict[bytes, Reader] = {
             markets.BOOK.encode(): self._read_book,
@@ -77,22 +74,23 @@ class Okx(StreamedVenue):
 
     # What is said to the venue.
 
-    def stream_path(self) -> str:
-        are_candles = [channel == markets.CANDLE for channel in self.channels]
-        if any(are_candles) and not all(are_candles):
-            raise ConfigError("okx sends candles from another address: they need a connection of their own")
-        return "/ws/v5/business" if any(are_candles) else "/ws/v5/public"
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        public = tuple(channel for channel in self.channels if channel != markets.CANDLE)
+        business = tuple(channel for channel in self.channels if channel == markets.CANDLE)
+        both = Route("/ws/v5/public", public), Route("/ws/v5/business", business)
+        return tuple(route for route in both if route.channels)
 
-    def subscribe(self, instruments: Sequence[Instrument]) -> list[bytes]:
-        kinds = dict.fromkeys(each.kind for each in instruments)
+    def subscribe(self, route: Route) -> list[bytes]:
+        kinds = dict.fromkeys(each.kind for each in self.instruments)
         args: list[dict[str, str]] = []
-        for channel in self.channels:
+        for channel in route.channels:
             if channel == markets.STATUS:
                 args.append({"channel": channel})
             elif channel in markets.OF_KIND:
                 args += [{"channel": channel, "instType": markets.TYPES[kind]} for kind in kinds]
             else:
-                args += [self._arg(each, channel) for each in instruments]
+                args += [self._arg(each, channel) for each in self.instruments]
         return requests_of("subscribe", args)
 
     def resubscription(self, instrument: int, channel: str) -> list[bytes]:
@@ -104,20 +102,10 @@ class Okx(StreamedVenue):
         return {"channel": name, "instId": instrument.symbol}
 
     def outgoing(self, now_ns: int) -> list[bytes]:
-        """However many books are asked for, it takes two requests. A connection that has used up half of its requests
-        of an hour is exchanged for a new one.
-        """
-        outgoing = merged(super().outgoing(now_ns))
-        asked = self._asked_ns
-        asked.extend(now_ns for message in outgoing if message.startswith(REQUEST_HEAD))
-        while asked and asked[0] < now_ns - HOUR_NS:
-            asked.popleft()
-        if len(asked) > markets.REQUESTS_AN_HOUR // 2:
-            self.wants_rotation = True
-        return outgoing
+        """However many books are asked for, it takes two requests."""
+        return merged(super().outgoing(now_ns))
 
     def connected(self, received_ns: int, ring: Ring) -> None:
-        self._asked_ns.clear()
         self._quotes.connected()
         super().connected(received_ns, ring)
 

@@ -1,8 +1,7 @@
 """Where OKX is reached, what it publishes about its limits and its instruments (https://www.okx.com/docs-v5/en/).
 
 * "Connect": 3 connections a second for one address; 480 subscribe, unsubscribe and login requests an hour for one
-  connection (counted in `adapter`, which asks for a new connection before they are used up); the arguments of one
-  request are 64 KiB at most. A connection without data for 30 seconds is cut: "ping" is answered by "pong".
+  connection; the arguments of one request are 64 KiB at most. A connection without data for 30 seconds is cut: "ping" is answered by "pong".
 * "Notification": about a minute before an upgrade of the service cuts a connection, the venue sends code 64008.
 * Candles come from `/ws/v5/business`, everything else here from `/ws/v5/public` (since June 2023).
 * "Order book channel": `books` has 400 levels and comes every 100 ms, `books5` and `bbo-tbt` are snapshots of 5 and 1
@@ -49,11 +48,11 @@ ENDPOINTS = (
 LIMITS = Limits(
     streams=1_000,  # at about 60 bytes each they fill the 64 KiB
     messages_per_s=3.0,
+    messages_per_hour=480,
     connections=3,
     connections_window_s=1.0,
     silence_s=30.0,
 )
-REQUESTS_AN_HOUR = 480
 SILENCE_S = {BOOK: 90.0, BEST: 90.0}
 FEES_BPS = {"spot": (8.0, 10.0), "perpetual": (2.0, 5.0), "future": (2.0, 5.0)}  # of a regular user
 TYPES = {"spot": "SPOT", "perpetual": "SWAP", "future": "FUTURES"}
