@@ -50,7 +50,8 @@ def faults(session: nox.Session) -> None:
     """Break the embedded exchange in every way, and drop a thousand links with a clock only sixty times too fast."""
     session.install("-e", ".[test]", *LOCKED)
     files = ("tests/exchange/test_faults.py", "tests/exchange/test_faults_of_requests.py")
-    session.run("python", "-m", "pytest", *files, *session.posargs, env={"STREAMTRADER_FASTER": "60"})
+    campaign = {"STREAMTRADER_FASTER": "60", "STREAMTRADER_DROPS": "1000"}
+    session.run("python", "-m", "pytest", *files, *session.posargs, env=campaign)
 
 
 @nox.session

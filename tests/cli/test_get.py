@@ -49,7 +49,7 @@ async def test_killed_in_the_middle_and_given_again_it_ends_in_the_same_bytes(tm
     async with serving_past(Past(TRADES)) as past:
         await ran(past, tmp_path / "x.tape")
         assert len(past.paths) == 6
-        for kill_at in (1, 2, 4, 6):
+        for kill_at in (1, 4):  # at every request: tests/runtime/test_getting.py, in one process
             out = tmp_path / f"{kill_at}.tape"
             past.paths.clear()
             await ran(past, out, kill_at=kill_at)
@@ -58,7 +58,7 @@ async def test_killed_in_the_middle_and_given_again_it_ends_in_the_same_bytes(tm
             assert out.read_bytes() == (tmp_path / "x.tape").read_bytes(), kill_at
             assert told["is_resumed"] == (kill_at > 1)
 
-    left = ["1.tape", "2.tape", "4.tape", "6.tape", "state", "x.tape"]
+    left = ["1.tape", "4.tape", "state", "x.tape"]
     assert sorted(path.name for path in tmp_path.iterdir()) == left
     assert json.loads((tmp_path / "state/streamtrader/budgets/binance.json").read_bytes())["spent"] > 60
 

@@ -164,7 +164,7 @@ def recorded_until_full(out: Path, *more: object, limit_bytes: int = 0) -> subpr
 
 def test_a_limit_on_the_size_of_files_ends_a_recording_in_order(tmp_path):
     """A tape alone: it is whole, and so are the frames beside it."""
-    outcome = recorded_until_full(tmp_path / "x.tape", limit_bytes=8 << 20)
+    outcome = recorded_until_full(tmp_path / "x.tape", limit_bytes=3 << 20)
 
     assert outcome.returncode == 6, outcome.stderr
     assert "DiskFull" in outcome.stderr and "ulimit" in outcome.stderr and "x.tape" in outcome.stderr
@@ -179,11 +179,11 @@ def test_a_limit_on_the_size_of_files_ends_a_recording_in_order(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 4 MiB."""
+    """A file system of 2 MiB."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("file systems cannot be mounted here")
@@ -195,7 +195,7 @@ def small_disk(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root mounts file systems")
 def test_a_full_disk_ends_a_recording_in_order_and_the_manifest_says_so(small_disk, tmp_path):
-    outcome = recorded_until_full(small_disk / "x", "--segment-mib", 1)
+    outcome = recorded_until_full(small_disk / "x", "--segment-mib", 0.5)
 
     assert outcome.returncode == 6, outcome.stderr
     assert "the disk is full" in outcome.stderr
