@@ -7,6 +7,7 @@ import numpy as np
 from streamtrader.events import ASK, BID, BUY, EVENT, MORE, SELL, TOP, BookState, Kind
 from streamtrader.instruments import Instrument
 from streamtrader.runtime.assembly import Placement, Terms, assemble
+from streamtrader.runtime.loading import class_sources, loop_sources
 
 INSTRUMENT = Instrument(
     venue="test", symbol="BTCUSDT", base="BTC", quote="USDT", price_tick=Decimal("0.1"), size_lot=Decimal("0.0001"),
@@ -60,9 +61,17 @@ def lively_market(steps, seed):
 
 
 def play(events, *strategies, rules=(), interpreted=False, candle_ns=0):
-    """One seat a strategy; the engine afterwards, and all that it said."""
+    """One seat a strategy; the engine afterwards, and all that it said.
+
+    Kernels are kept on disk, but for classes that no file can be told of.
+    """
     placements = [Placement(strategy, 0, rules) for strategy in strategies]
-    engine = assemble([INSTRUMENT], placements, Terms(candle_ns=candle_ns), interpreted=interpreted)
+    classes = {type(each) for each in (*strategies, *rules)}
+    kept = all(cls.__module__.startswith("streamtrader.") for cls in classes)
+    engine = assemble(
+        [INSTRUMENT], placements, Terms(candle_ns=candle_ns), interpreted=interpreted,
+        loop_sources=loop_sources(), class_sources=class_sources(classes) if kept else (),
+    )  # fmt: skip
     at, said = 0, []
     while at < len(events):
         at = engine.play(events, -1, at, len(events))

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,20 @@ import numpy as np
 from streamtrader.events import EVENT, BookState, Kind
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
-from streamtrader.venues.binance import SPOT, USDM, Binance, Market, compiled_scanner
+from streamtrader.runtime.loading import scanner_for_frames
+from streamtrader.venues.binance import SPOT, USDM, Binance, Market
+from streamtrader.venues.listing import Scanner
 
 SPOT_CAPTURES = ("spot_btcusdt_20240808.gz", "spot_btcusdt_20240809.gz")
 USDM_CAPTURES = ("usdm_btcusdt_20240808.gz",)
 NOW_NS = 1_700_000_000_000_000_000
 NOW_MS = NOW_NS // 1_000_000
+
+
+@cache
+def compiled_scanner() -> Scanner:
+    """As a session has it: kept on disk, so that one test process of many compiles it."""
+    return scanner_for_frames()
 
 
 def instrument(symbol: str = "BTCUSDT", market: Market = SPOT) -> Instrument:

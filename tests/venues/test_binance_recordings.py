@@ -9,8 +9,9 @@ import pytest
 
 from streamtrader.events import BookState
 from streamtrader.kernel.ring import Ring
-from streamtrader.venues.binance import USDM, compiled_scanner
+from streamtrader.venues.binance import USDM
 from streamtrader.venues.registry import listing_of
+from tests.venues.frames import compiled_scanner
 from tests.venues.streamed import NOW_NS, cryptofeed_frames, instruments_of, is_sane, venue_of
 
 FUTURES = "cryptofeed_BINANCE_FUTURES.jsonl.zst"

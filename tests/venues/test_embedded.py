@@ -11,7 +11,7 @@ import pytest
 
 from streamtrader.events import BookState, Kind
 from streamtrader.kernel.ring import Ring
-from streamtrader.venues.binance import MARKETS, Binance, compiled_scanner
+from streamtrader.venues.binance import MARKETS, Binance
 from streamtrader.venues.clients import OPENERS
 from streamtrader.venues.connection import Connection
 from streamtrader.venues.venue import Endpoints
@@ -49,7 +49,7 @@ async def session(path: Path, opener: str, slots: int, speed: str) -> tuple[byte
         venue = Binance(
             [frames.instrument(symbol) for symbol in described["symbols"]],
             MARKETS[described["kind"]],
-            scanner=compiled_scanner(),
+            scanner=frames.compiled_scanner(),
             endpoints=[Endpoints(f"ws://{url}", f"http://{url}")],
             is_stamped=True,
         )

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from streamtrader.events import MORE, BookState
 from streamtrader.kernel.ring import Ring
-from streamtrader.venues.binance import compiled_scanner
 from streamtrader.venues.registry import VENUES, listing_of
 from streamtrader.venues.venue import Venue
+from tests.venues.frames import compiled_scanner
 from tests.venues.mutator import mutated
 from tests.venues.seeds import SEEDS, Seeds
 from tests.venues.streamed import NOW_NS, instruments_of, is_sane
