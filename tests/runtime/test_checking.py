@@ -327,13 +327,3 @@ def test_an_empty_tape_has_nothing_wrong_with_it(tmp_path):
     result = check_tape(tmp_path / "x.tape")
 
     assert (result.is_clean, result.events, result.findings) == (True, {}, [])
-
-
-@pytest.mark.parametrize("name", ["spot", "usdm"])
-def test_recorded_markets_have_no_fault_and_their_clock_is_known_to_be_slow(recorded, name):
-    """The capture's clock runs about 1.27 s behind the venue's."""
-    result = check_tape(recorded(name))
-
-    assert result.is_clean
-    assert -1300 < result.clock_skew_ms < -1200
-    assert {finding.check for finding in result.findings} <= {"negative_latency", "book_disagrees"}
