@@ -87,9 +87,10 @@ def test_rsi_of_the_mirrored_series_is_its_complement(prices, span):
     assert [100.0 - value for value in values] == pytest.approx(complements, abs=1e-6)
 
 
-@given(prices=st.lists(prices_of, min_size=3, max_size=40, unique=True), span=SPANS)
-def test_rsi_is_100_while_prices_only_rise_and_0_while_they_only_fall(prices, span):
-    rising = sorted(prices)
+@given(mills=st.lists(st.integers(1, 10**9), min_size=3, max_size=40, unique=True), span=SPANS)
+def test_rsi_is_100_while_prices_only_rise_and_0_while_they_only_fall(mills, span):
+    """By a thousandth at least: a change in the last bit of a price is rounding to it, and none."""
+    rising = sorted(price / 1_000 for price in mills)
     rsi, mirror = Rsi(span), Rsi(span)
     fed(rsi, rising)
     fed(mirror, rising[::-1])
