@@ -53,26 +53,29 @@ def module_of(file):
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+@cache
 def imports_of(file, *, with_types=True):
     """(line, module) of every import, those inside functions too; those for type checkers only where asked for."""
-    left_out = set()
-    if not with_types:
-        for node in ast.walk(tree_of(file)):
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                left_out |= {id(inner) for statement in node.body for inner in ast.walk(statement)}
+    left_out, found = set(), []
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.If) and not with_types and ast.unparse(node.test) == "TYPE_CHECKING":
+            left_out |= {id(inner) for statement in node.body for inner in ast.walk(statement)}
     for node in ast.walk(tree_of(file)):
         if id(node) in left_out:
             continue
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: imports are written in full"
             submodules = [f"{node.module}.{alias.name}" for alias in node.names]
-            for name in submodules:
-                is_module = (ROOT / (name.replace(".", "/") + ".py")).exists() or (
-                    ROOT / name.replace(".", "/")
-                ).is_dir()
-                yield node.lineno, name if is_module else str(node.module)
+            found += [(node.lineno, name if is_module(name) else str(node.module)) for name in submodules]
+    return found
+
+
+@cache
+def is_module(name):
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_name(path.name + ".py").exists()
 
 
 def test_every_room_has_its_row():
@@ -81,16 +84,16 @@ def test_every_room_has_its_row():
     assert rooms <= set(ROWS), f"give them a row: {rooms - set(ROWS)}"
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_imports_go_downward_only(file):
-    own = room_of(module_of(file))
+def test_imports_go_downward_only():
     wrong = []
-    for line, module in imports_of(file, with_types=False):
-        other = room_of(module) if module.partition(".")[0] == "streamtrader" else None
-        if own is None or other is None or own == other or (own, other) in NEIGHBOURS:
-            continue
-        if ROWS[other] >= ROWS[own]:
-            wrong.append(f"{file}:{line}: {own} imports {other}")
+    for file in FILES:
+        own = room_of(module_of(file))
+        for line, module in imports_of(file, with_types=False):
+            other = room_of(module) if module.partition(".")[0] == "streamtrader" else None
+            if own is None or other is None or own == other or (own, other) in NEIGHBOURS:
+                continue
+            if ROWS[other] >= ROWS[own]:
+                wrong.append(f"{file}:{line}: {own} imports {other}")
 
     assert wrong == []
 
@@ -182,14 +185,14 @@ def test_no_function_is_longer_than_a_screen():
     assert too_long == {}
 
 
-@pytest.mark.parametrize("file", [*FILES, *TESTS])
-def test_nothing_is_left_for_later(file):
-    marks = "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"))
-    text = (ROOT / file).read_text(encoding="utf-8")
+def test_nothing_is_left_for_later():
+    marks = re.compile(r"\b(?:TO" + "DO|FIX" + "ME|X" + "XX|HA" + r"CK)\b")
+    left = {file: marks.findall((ROOT / file).read_text(encoding="utf-8")) for file in [*FILES, *TESTS]}
 
-    assert re.findall(rf"\b(?:{marks})\b", text) == []
+    assert {file: found for file, found in left.items() if found} == {}
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if not file.endswith("__init__.py")])
-def test_every_module_says_what_it_is(file):
-    assert ast.get_docstring(tree_of(file)), f"{file} has no docstring"
+def test_every_module_says_what_it_is():
+    modules = [file for file in FILES if not file.endswith("__init__.py")]
+
+    assert [file for file in modules if not ast.get_docstring(tree_of(file))] == []
