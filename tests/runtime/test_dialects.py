@@ -45,7 +45,7 @@ def test_a_recorded_tape_is_that_of_its_raw_frames(dialect, tmp_path):
     symbols = ["--set", f"exchange.symbols={SYMBOLS[dialect]}"]
 
     told = called(
-        *("record", "--speed", "max", "--max-events", "20000", "--raw", "--out", out, "--json"),
+        *("record", "--speed", "max", "--max-events", "8000", "--raw", "--out", out, "--json"),
         *dialect_of(dialect, *symbols),
     ).document
     found = called("data", "import", told["raw"], "--out", again, "--json").document
@@ -109,7 +109,7 @@ def test_a_session_on_a_bad_day_is_told_by_its_tape_and_replays_without_a_differ
     faults = '["at=5s reset-mid-frame", "at=10s frozen symbol=BTC/USDT"]'
 
     document = paper(
-        "synthetic", tmp_path, *dialect_of("kraken", "--set", f"exchange.faults={faults}"), "--max-events", "90000"
+        "synthetic", tmp_path, *dialect_of("kraken", "--set", f"exchange.faults={faults}"), "--max-events", "60000"
     ).document
 
     events = events_of(Path(document["run"]) / "session.tape")
