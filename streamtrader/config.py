@@ -180,6 +180,10 @@ class RiskSettings(Section):
     drawdown: DrawdownSettings = DrawdownSettings()
 
 
+class AccountSettings(Section):
+    is_shared: bool = False
+
+
 class CandleSettings(Section):
     interval_s: Annotated[int, Field(ge=1, le=86_400)] = 60
     warmup: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -218,6 +222,7 @@ class Settings(Section):
     exchange: ExchangeSettings = ExchangeSettings()
     strategies: Annotated[tuple[StrategySettings, ...], BeforeValidator(listed)] = DEMO
     risk: RiskSettings = RiskSettings()
+    account: AccountSettings = AccountSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     candles: CandleSettings = CandleSettings()
     run: RunSettings = RunSettings()

@@ -281,7 +281,7 @@ def templates():
 def records_of(situation):
     """The real records of a situation, each in an array of one: order, seat, market, account."""
     boxes = tuple(revived(template) for template in templates())
-    order, seat, market, _ = (box[0] for box in boxes)
+    order, seat, market, account = (box[0] for box in boxes)
     order.side, order.lots, order.ticks = situation.side, situation.lots, situation.ticks
     seat.position_lots = situation.position
     seat.working_buy_lots, seat.working_sell_lots = situation.buying, situation.selling
@@ -292,6 +292,7 @@ def records_of(situation):
     market.book_ns = situation.now_ns - situation.age_ns
     market.book.top[:] = (situation.bid, situation.ask)
     market.book.top_lots[:] = (5_120, 5_120)
+    account.equity = situation.equity
     return boxes
 
 

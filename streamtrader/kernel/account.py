@@ -1,12 +1,71 @@
-"""Whose money it is: what several seats have in common."""
+"""Whose money it is: what several seats have in common, in the account's own currency.
+
+The books of the seats are the truth. An account holds sums of what it counted of each seat, and moves them by what has
+changed of that seat since, so that nothing loops over seats while events are played. `resum` in `kernel.accounting`
+begins the sums anew, at whole seconds and whenever money is charged.
+"""
 
 from __future__ import annotations
 
+import enum
+
+import numpy as np
+
+from streamtrader.kernel.market import Market
 from streamtrader.kernel.record import Record
+from streamtrader.kernel.seat import Seat
+
+CURRENCIES = 8  # quote currencies that the instruments of one session may have
+
+
+class AccountKind(enum.IntEnum):
+    SPOT = 1  # what is not there cannot be spent or sold
+    MARGIN = 2  # what is there is collateral: shorts and leverage
 
 
 class Account(Record):
-    """The seats of one owner at one venue."""
+    """The seats of one owner at one venue. A seat of its own account has its money itself, and `deposit` is 0.
 
-    def __init__(self, deposit: float = 0.0) -> None:
-        self.deposit = float(deposit)  # beside what the seats began with
+    `value` is that of all positions, `initial` the collateral that they and all working orders need. `cash` is by
+    currency, as `Market.currency` counts them; 0 is the account's own.
+    """
+
+    def __init__(self, deposit: float = 0.0, kind: int = int(AccountKind.MARGIN), leverage: float = 1.0) -> None:
+        self.equity = float(deposit)
+        self.value = 0.0
+        self.initial = 0.0
+        self.deposit = float(deposit)
+        self.initial_equity = float(deposit)
+        self.kind = int(kind)
+        self.leverage = float(leverage)
+        self.cash = np.zeros(CURRENCIES)
+        self.cash[0] = deposit
+
+    def clear(self) -> None:
+        """No seat is counted."""
+        self.equity = self.deposit
+        self.value = 0.0
+        self.initial = 0.0
+        for currency in range(CURRENCIES):
+            self.cash[currency] = 0.0
+        self.cash[0] = self.deposit
+
+    def follow(self, seat: Seat, market: Market) -> None:
+        """Count a seat at what it is worth now, as `Seat.mark` saw it."""
+        counted, rate = seat.counted, market.quote_rate
+        equity, value = seat.equity * rate, seat.margin_value(market) * rate
+        self.equity += equity - counted.equity
+        self.value += value - counted.value
+        counted.equity = equity
+        counted.value = value
+
+    def refresh(self, seat: Seat, market: Market) -> None:
+        """The same, with what only orders, fills and charges change: cash, and what working orders need."""
+        self.follow(seat, market)
+        counted = seat.counted
+        cash = seat.settled_cash(market)
+        self.cash[market.currency] += cash - counted.cash
+        counted.cash = cash
+        initial = seat.exposure(market, 0) * market.quote_rate / self.leverage
+        self.initial += initial - counted.initial
+        counted.initial = initial

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from streamtrader.events import MORE, Command, Event, Kind
+from streamtrader.events import MORE, Event, Kind
 from streamtrader.kernel.account import Account
 from streamtrader.kernel.calls import array_from, call_at
 from streamtrader.kernel.candles import FAR_NS
+from streamtrader.kernel.commands import obey
 from streamtrader.kernel.compiler import compiled_as, inlined
 from streamtrader.kernel.cuts import match, settle
 from streamtrader.kernel.market import Market
@@ -37,8 +38,7 @@ from streamtrader.kernel.waiting import expire
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 CANDLE, TIMER = int(Kind.CANDLE), int(Kind.TIMER)
-HALTED, FAILED = int(OutboxKind.HALTED), int(OutboxKind.FAILED)
-STRATEGY_FAILED, PAUSED, KILLED = int(Refusal.STRATEGY_FAILED), int(Refusal.PAUSED), int(Refusal.KILLED)
+FAILED, STRATEGY_FAILED = int(OutboxKind.FAILED), int(Refusal.STRATEGY_FAILED)
 DELIVERIES = 4_096  # reports that may come before one event, and 16 more a seat; the rest waits
 
 
@@ -97,6 +97,7 @@ def play_event(state: State, outbox: Outbox, calls: Any, event: Event) -> bool:
                 settle(seat, market, state.accounts[seat.account], outbox, calls[index])
         if is_trade and seat.position_lots != 0:
             seat.mark(market)
+            state.accounts[seat.account].follow(seat, market)
         if calls[index].kinds >> kind & 1:
             if is_python(calls[index]):
                 if event.kind == Kind.BOOK and event.flags & MORE:
@@ -220,6 +221,7 @@ def deliver_to_seats(
             clock.delivery_count += 1
             told.instrument = instrument
             kind = next_report(seat, market, account, outbox, told)
+            account.refresh(seat, market)
             if calls[index].kinds >> kind & 1:
                 if is_python(calls[index]):
                     clock.wake_seat = index
@@ -303,27 +305,6 @@ def play_for_all(state: State, outbox: Outbox, calls: Any, event: Event) -> None
         market.event_ns = clock.now_ns
         obey(command, seats[index], market, state.accounts[seats[index].account], outbox, calls[index])
         clock.due_ns = min(clock.due_ns, market.due_ns)
-
-
-def obey(command: int, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> None:
-    """The operator's word, for one seat. Cancelling and reducing stay possible in every state."""
-    if command == Command.RESUME:
-        seat.resume()
-        return
-    code = KILLED if command == Command.KILL else PAUSED
-    if seat.halt(code):
-        outbox.put(HALTED, seat.index, market.now_ns, 0, 0, code, 0, 0, 0, 0.0)
-    if command == Command.PAUSE:
-        return
-    for at in range(seat.blotter.count):
-        order = seat.blotter.orders[at]
-        if not order.wants_cancel:
-            order.wants_cancel = True
-            seat.intent_count += 1
-    seat.is_flattening = True
-    seat.target_retry_ns = 0
-    seat.has_target = True
-    settle(seat, market, account, outbox, call)
 
 
 def finish_turn(state: State, outbox: Any, calls: Any, index: int) -> None:

@@ -28,6 +28,7 @@ class Market(Record):
         minimum_notional: float = 0.0,
         candle_ns: int = 0,
         slots: int = BOOK_SLOTS,
+        is_derivative: bool = False,
     ) -> None:
         self.first_seat = 0
         self.stop_seat = 0  # the seats of this instrument are those from `first_seat` up to here
@@ -36,6 +37,9 @@ class Market(Record):
         self.ticks_per_unit = float(ticks_per_unit)
         self.lots_per_unit = float(lots_per_unit)
         self.minimum_notional = float(minimum_notional)
+        self.is_derivative = bool(is_derivative)
+        self.currency = 0  # of its quotes, as accounts count them
+        self.quote_rate = 1.0  # what a unit of it is worth in the account's currency
         self.now_ns = 0  # the time of the turn in hand
         self.event_ns = 0  # the time of the last event
         self.due_ns = FAR_NS  # the earliest thing that waits for a seat of this instrument, or a candle's end

@@ -24,9 +24,26 @@ SPACING_BYTES = 64
 REPEAT_NS = 100_000_000  # refusals for the same reason within this time are counted, not told again
 
 
+class Counted(Record):
+    """What the account counted of a seat last, in the account's currency; `cash` in the seat's own."""
+
+    def __init__(self) -> None:
+        self.equity = 0.0
+        self.value = 0.0
+        self.initial = 0.0
+        self.cash = 0.0
+
+    def clear(self) -> None:
+        self.equity = 0.0
+        self.value = 0.0
+        self.initial = 0.0
+        self.cash = 0.0
+
+
 class Seat(Record):
     """`cash` is in quote currency, `position_lots` signed, `working_*_lots` sent and not yet done.
 
+    `value` is that of the position when it was marked last, `cost` what it was bought for on average; both are signed.
     `peak_equity` and `drawdown_worst` count since the last RESUME; `day_equity` is what the day began with.
     """
 
@@ -46,6 +63,10 @@ class Seat(Record):
         self.due_ns = FAR_NS  # the first request or report on its way
         self.cash = float(cash)
         self.equity = float(cash)
+        self.value = 0.0
+        self.cost = 0.0
+        self.counted = Counted()
+        self.initial_cash = float(cash)
         self.peak_equity = float(cash)
         self.drawdown_worst = 0.0
         self.day_equity = float(cash)
@@ -83,7 +104,8 @@ class Seat(Record):
         if market.now_ns >= self.next_day_ns:
             self.roll_day(market.now_ns)
         if price > 0.0:
-            self.equity = self.cash + self.position_lots / market.lots_per_unit * price
+            self.value = self.position_lots / market.lots_per_unit * price
+            self.equity = self.cash + self.value
             self.peak_equity = max(self.peak_equity, self.equity)
             self.drawdown_worst = max(self.drawdown_worst, self.peak_equity - self.equity)
 
@@ -97,6 +119,7 @@ class Seat(Record):
         """Take a fill into the account; returns its fee."""
         notional = market.notional(ticks, abs(signed_lots))
         fee = notional * (self.taker_fee_bps if is_taker else self.maker_fee_bps) * 1e-4
+        self.change_cost(signed_lots, notional)
         self.position_lots += signed_lots
         self.cash -= (notional if signed_lots > 0 else -notional) + fee
         self.fees += fee
@@ -106,6 +129,32 @@ class Seat(Record):
             self.taker_fill_count += 1
         self.mark(market)
         return fee
+
+    def change_cost(self, signed_lots: int, notional: float) -> None:
+        """The average cost, before the position itself changes: what is closed takes its share of it, a flip all."""
+        held_lots, lots = abs(self.position_lots), abs(signed_lots)
+        opened_lots = lots
+        if (self.position_lots > 0) != (signed_lots > 0) and held_lots > 0:
+            opened_lots = max(0, lots - held_lots)
+            self.cost -= self.cost * (min(lots, held_lots) / held_lots)
+        opened = notional * (opened_lots / lots)
+        self.cost += opened if signed_lots > 0 else -opened
+
+    def margin_value(self, market: Market) -> float:
+        """The value by which the position needs margin, never negative, in quote currency."""
+        return abs(self.value)
+
+    def exposure(self, market: Market, signed_lots: int) -> float:
+        """The largest position that could come of what works, and of so many lots more, in quote currency."""
+        buys = self.working_buy_lots + max(0, signed_lots)
+        sells = self.working_sell_lots + max(0, -signed_lots)
+        lots = max(abs(self.position_lots + buys), abs(self.position_lots - sells))
+        more = (lots - abs(self.position_lots)) / market.lots_per_unit * market.mark_price()
+        return self.margin_value(market) + more
+
+    def settled_cash(self, market: Market) -> float:
+        """Money that is there or is owed: a derivative is not paid for, only what it gains or loses is."""
+        return self.cash + self.cost if market.is_derivative else self.cash
 
     def set_busy(self, market: Market, is_busy: bool) -> None:
         """Whether the venue of this seat must see the market's events; the market counts such seats."""

@@ -68,6 +68,7 @@ def settle(seat: Seat, market: Market, account: Account, outbox: Outbox, call: A
             seat.blotter.remove(index)
             continue
         index += 1
+    account.refresh(seat, market)
     if seat.armed_count > 0:
         seat.set_busy(market, True)
     seat.due_ns = min(seat.due_ns, seat.next_ns())

@@ -7,14 +7,14 @@ made, because the table holds their addresses.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamtrader.errors import StrategyError
 from streamtrader.events import EVENT, Kind
-from streamtrader.kernel.account import Account
+from streamtrader.kernel.accounting import resum
 from streamtrader.kernel.calls import use_cache
 from streamtrader.kernel.compiler import entry_point
 from streamtrader.kernel.cuts import match_part, settle_part
@@ -27,6 +27,7 @@ from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import RULE_SLOTS, Call, Interpreted, address_for, kinds_of, play, refuses
 from streamtrader.risk.rule import RiskRule
+from streamtrader.runtime.accounts import AccountTerms, Ownership, accounts_of, ownership
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
 from streamtrader.runtime.explaining import why_not_compiled
@@ -43,12 +44,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """One strategy instance on one instrument, with its own rules and its own money."""
+    """One strategy instance on one instrument, with its own rules; its money too is its own, or its owner's."""
 
     strategy: Strategy | PythonStrategy
     instrument: int
     rules: Sequence[RiskRule] = ()
     name: str = ""
+    owner: int = -1  # who shares an account where accounts are shared; -1: nobody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Terms:
     day_offset_ns: int = 0
     maker_fee_bps: float | None = None  # None: the instrument's own
     taker_fee_bps: float | None = None
+    account: AccountTerms = field(default_factory=AccountTerms)
     emulated: Collection[str] = ()  # of FEATURES: what the venue cannot do, so that the engine does it
     self_trade: int = 0  # a `SelfTrade`
 
@@ -89,10 +92,13 @@ def assemble(
     """
     ordered = sorted(placements, key=lambda placement: placement.instrument)
     markets = boxed(*[_market(instrument, terms) for instrument in instruments])
-    seats = boxed(*[_seat(at, placement, instruments, terms) for at, placement in enumerate(ordered)])
+    owned = _ownership(ordered, instruments, terms)
+    seats = boxed(*[_seat(at, placement, instruments, terms, owned) for at, placement in enumerate(ordered)])
     bounds = np.searchsorted(seats["instrument"], np.arange(len(instruments) + 1))
     markets["first_seat"], markets["stop_seat"] = bounds[:-1], bounds[1:]
-    accounts = boxed(*[Account() for _ in ordered])
+    accounts = boxed(*accounts_of(owned, terms.account))
+    resum(accounts, markets, seats)
+    accounts["initial_equity"] = accounts["equity"]
     clock = boxed(Clock())
     if any(kinds_of(type(placement.strategy), BASES) >> Kind.TIMER & 1 for placement in ordered):
         clock["timer_ns"] = NS_PER_S
@@ -126,12 +132,21 @@ def _market(instrument: Instrument, terms: Terms) -> Market:
         instrument.lots_per_unit,
         float(instrument.minimum_notional),
         terms.candle_ns,
+        is_derivative=instrument.kind != "spot",
     )
 
 
-def _seat(index: int, placement: Placement, instruments: Sequence[Instrument], terms: Terms) -> Seat:
-    if not 0 <= placement.instrument < len(instruments):
-        raise StrategyError(f"{placement.name or placement.strategy}: there is no instrument {placement.instrument}")
+def _ownership(ordered: Sequence[Placement], instruments: Sequence[Instrument], terms: Terms) -> Ownership:
+    for placement in ordered:
+        if not 0 <= placement.instrument < len(instruments):
+            raise StrategyError(f"{placement.name or placement.strategy}: there is no instrument {placement.instrument}")
+    owners, where = [placement.owner for placement in ordered], [placement.instrument for placement in ordered]
+    return ownership(owners, where, instruments, terms.account, terms.cash_quote)
+
+
+def _seat(
+    index: int, placement: Placement, instruments: Sequence[Instrument], terms: Terms, owned: Ownership
+) -> Seat:
     instrument = instruments[placement.instrument]
     maker = instrument.maker_fee_bps if terms.maker_fee_bps is None else terms.maker_fee_bps
     taker = instrument.taker_fee_bps if terms.taker_fee_bps is None else terms.taker_fee_bps
@@ -140,7 +155,7 @@ def _seat(index: int, placement: Placement, instruments: Sequence[Instrument], t
     )
     for feature in terms.emulated:
         setattr(venue, f"knows_{feature}", False)
-    return Seat(venue, index, placement.instrument, terms.cash_quote, maker, taker, terms.day_offset_ns, index)
+    return Seat(venue, index, placement.instrument, owned.seat_cash, maker, taker, terms.day_offset_ns, owned.account_of[index])
 
 
 def _boxes(records: Sequence[Any]) -> tuple[list[Any], list[np.ndarray[Any, Any]]]:

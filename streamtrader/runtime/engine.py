@@ -144,6 +144,16 @@ class Engine:
         taken = bytes(rows[first:last]) if first < last else bytes(rows[first:]) + bytes(rows[:last])
         return np.frombuffer(taken, OUTBOX_ROW)  # copying records as records takes eight times as long
 
+    @property
+    def equity(self) -> float:
+        """What all accounts are worth."""
+        return float(self.state.accounts["equity"].sum())
+
+    @property
+    def initial_equity(self) -> float:
+        """What all accounts began with."""
+        return float(self.state.accounts["initial_equity"].sum())
+
     def arrays(self) -> dict[str, Array]:
         """All that is state, by name and in a fixed order."""
         named = dict(zip(State._fields, self.state, strict=True))

@@ -129,8 +129,8 @@ def _position_figures(session: Session, at: int) -> PositionFigures:
 
 def _account_figures(session: Session, at: int) -> AccountFigures:
     seat, ledger = session.engine.state.seats[at], session.recorder.ledgers[at]
-    realized = float(ledger.realized)
-    start = session.settings.engine.cash_quote
+    realized, start = float(ledger.realized), float(seat.initial_cash)
+    stake = start + float(session.engine.state.accounts[int(seat.account)].deposit)
     return AccountFigures(
         account=str(at),
         strategy=session.recorder.journal.seats[at].strategy,
@@ -138,7 +138,7 @@ def _account_figures(session: Session, at: int) -> AccountFigures:
         pnl_realized_quote=realized,
         pnl_unrealized_quote=float(seat.equity) - start - realized + float(seat.fees),
         fees_paid_quote=float(seat.fees),
-        drawdown_ratio=float(seat.drawdown_worst) / start,
+        drawdown_ratio=float(seat.drawdown_worst) / stake,
     )
 
 
@@ -162,15 +162,14 @@ def screen_state(session: Session, tally: Tally) -> ScreenState:
     """For the live screen."""
     state, seats = session.engine.state, session.engine.state.seats
     elapsed_s = time.monotonic() - session.started_monotonic_s
-    start = session.settings.engine.cash_quote * len(seats)
     events = session.ring.played
     return ScreenState(
         venue=session.feed.label,
         market_time=clock_text(int(state.clock[0].now_ns)),
         elapsed_s=elapsed_s,
         markets=tuple(_market_line(session, at) for at in range(len(state.markets))),
-        equity_quote=float(seats["equity"].sum()),
-        equity_start_quote=start,
+        equity_quote=session.engine.equity,
+        equity_start_quote=session.engine.initial_equity,
         realized_quote=float(sum(ledger.realized for ledger in session.recorder.ledgers)),
         fees_quote=float(seats["fees"].sum()),
         orders=int(seats["order_count"].sum()),
@@ -209,7 +208,7 @@ def _market_line(session: Session, at: int) -> MarketLine:
         lag_ms=lag_ms,
         state=STATES.get(int(market.state), "syncing"),
         position=float(own["position_lots"].sum()) / float(market.lots_per_unit),
-        pnl_quote=float((own["equity"] - session.settings.engine.cash_quote).sum()),
+        pnl_quote=float((own["equity"] - own["initial_cash"]).sum()),
         fills=int(own["fill_count"].sum()),
     )
 
@@ -265,7 +264,7 @@ def strategy_lines(session: Session) -> tuple[StrategyLine, ...]:
                 fills=int(seat.fill_count),
                 position=float(seat.position_lots) / float(market.lots_per_unit),
                 fees_quote=float(seat.fees),
-                pnl_quote=float(seat.equity) - session.settings.engine.cash_quote,
+                pnl_quote=float(seat.equity - seat.initial_cash),
             )
         )
     return tuple(lines)
@@ -277,8 +276,8 @@ def ending(session: Session, elapsed_s: float) -> Ending:
     return Ending(
         reason=session.reason,
         elapsed_s=elapsed_s,
-        equity_quote=float(seats["equity"].sum()),
-        equity_start_quote=session.settings.engine.cash_quote * len(seats),
+        equity_quote=session.engine.equity,
+        equity_start_quote=session.engine.initial_equity,
         fees_quote=float(seats["fees"].sum()),
         drawdown_quote=float(seats["drawdown_worst"].max()),
         orders=int(seats["order_count"].sum()),
@@ -296,7 +295,6 @@ def as_json(session: Session, tally: Tally) -> dict[str, Any]:
     """The one document that `run --json` prints."""
     engine, counters, connection = session.engine, session.feed.adapter.counters, session.connection.counters
     seats = engine.state.seats
-    start = session.settings.engine.cash_quote
     return {
         "run": str(session.directory.path),
         "mode": session.settings.engine.mode,
@@ -325,8 +323,8 @@ def as_json(session: Session, tally: Tally) -> dict[str, Any]:
         "refusals_by_rule": dict(tally.refusals),
         "halted_seats": int((seats["halted"] != 0).sum()),
         "failed_seats": int((seats["failure_count"] > 0).sum()),
-        "equity": float(seats["equity"].sum()),
-        "pnl": float((seats["equity"] - start).sum()),
+        "equity": engine.equity,
+        "pnl": engine.equity - engine.initial_equity,
         "fees": float(seats["fees"].sum()),
         "state_sha256": engine.state_sha256(),
         "first_fill_s": session.first_fill_s,

@@ -14,6 +14,7 @@ from streamtrader import risk
 from streamtrader import strategies as built_in
 from streamtrader.errors import ConfigError, StrategyError
 from streamtrader.kernel.calls import use_cache
+from streamtrader.runtime.accounts import account_terms
 from streamtrader.runtime.assembly import Placement, Terms
 from streamtrader.simulator.queue import Queue
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
@@ -139,10 +140,10 @@ def placements_of(settings: Settings, instruments: Sequence[Instrument]) -> list
     """Every strategy on every instrument it names; one that names none runs on all."""
     own, known = tuple(instrument.symbol for instrument in instruments), names_of(instruments)
     placements: list[Placement] = []
-    for wanted in settings.strategies:
+    for owner, wanted in enumerate(settings.strategies):
         symbols = wanted.instruments or own
         placements += [
-            Placement(new_strategy(wanted), known[symbol], rules_of(settings.risk), label_of(wanted))
+            Placement(new_strategy(wanted), known[symbol], rules_of(settings.risk), label_of(wanted), owner)
             for symbol in symbols
             if symbol in known
         ]
@@ -167,6 +168,7 @@ def terms_of(settings: Settings) -> Terms:
         day_offset_ns=settings.risk.daily_loss.reset_hour_utc * 3_600 * NS_PER_S,
         maker_fee_bps=simulator.maker_fee_bps,
         taker_fee_bps=simulator.taker_fee_bps,
+        account=account_terms(settings.account),
     )
 
 

@@ -33,7 +33,7 @@ BLOCKS_AT_ONCE = 16  # about a million events: the size of one bite of the loop,
 
 @dataclass(slots=True)
 class ReplayResult:
-    """What a replay ends in; `pnl` is equity less starting cash over all seats, after fees, in quote currency."""
+    """What a replay ends in; `pnl` is equity less what all accounts began with, after fees, in their currency."""
 
     events: int = 0
     seconds: float = 0.0
@@ -121,7 +121,7 @@ def replay(
     result.decisions_sha256 = digest.hexdigest()
     result.start_ns = tapes[0].first_received_ns
     result.stop_ns = tapes[-1].last_received_ns
-    return summed_up(engine, settings.engine.cash_quote, result)
+    return summed_up(engine, result)
 
 
 def shared_instruments(tapes: Sequence[Tape]) -> Sequence[Instrument]:
@@ -153,7 +153,7 @@ def play_tape(engine: Engine, tape: Tape, start: int = 0) -> Iterator[tuple[np.n
         waiting.result()
 
 
-def summed_up(engine: Engine, cash_quote: float, result: ReplayResult) -> ReplayResult:
+def summed_up(engine: Engine, result: ReplayResult) -> ReplayResult:
     """The figures of all seats, read from the state."""
     seats = engine.state.seats
     result.events = int(engine.state.clock[0].event_count)
@@ -165,16 +165,16 @@ def summed_up(engine: Engine, cash_quote: float, result: ReplayResult) -> Replay
     result.rejected = int(seats["rejected_count"].sum())
     result.cancelled = int(seats["cancelled_count"].sum())
     result.failed_seats = int((seats["failure_count"] > 0).sum())
-    result.pnl = float((seats["equity"] - cash_quote).sum())
+    result.pnl = engine.equity - engine.initial_equity
     result.fees = float(seats["fees"].sum())
     result.turnover = float(seats["turnover"].sum())
     result.drawdown_worst = float(seats["drawdown_worst"].max())
     result.state_sha256 = engine.state_sha256()
-    result.seats = [seat_summary(engine, at, cash_quote) for at in range(len(seats))]
+    result.seats = [seat_summary(engine, at) for at in range(len(seats))]
     return result
 
 
-def seat_summary(engine: Engine, at: int, cash_quote: float) -> dict[str, Any]:
+def seat_summary(engine: Engine, at: int) -> dict[str, Any]:
     seat, market = engine.state.seats[at], engine.state.markets[int(engine.state.seats[at].instrument)]
     return {
         "seat": at,
@@ -183,7 +183,7 @@ def seat_summary(engine: Engine, at: int, cash_quote: float) -> dict[str, Any]:
         "position": float(seat.position_lots / market.lots_per_unit),
         "cash": float(seat.cash),
         "equity": float(seat.equity),
-        "pnl": float(seat.equity - cash_quote),
+        "pnl": float(seat.equity - seat.initial_cash),
         "fees": float(seat.fees),
         "orders": int(seat.order_count),
         "fills": int(seat.fill_count),
