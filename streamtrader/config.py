@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
 
+from streamtrader.config_account import AccountSettings
 from streamtrader.config_report import DEFAULT, Mistake, Origin, complain, mistakes_of, origin_of
 from streamtrader.config_section import Positive, Section, listed, name_list
 from streamtrader.config_simulator import SimulatorSettings
@@ -180,8 +181,6 @@ class RiskSettings(Section):
     drawdown: DrawdownSettings = DrawdownSettings()
 
 
-class AccountSettings(Section):
-    is_shared: bool = False
 
 
 class CandleSettings(Section):

@@ -22,8 +22,8 @@ ROWS = {
     "indicators": 3, "risk": 3, "strategies": 3, "schedules": 3, "simulator": 3,
     "venues": 4, "ledger": 4, "storage": 4, "observers": 4,
     "execution": 5, "exchange": 5,
-    "config": 5, "config_lines": 5, "config_report": 5, "config_section": 5, "config_simulator": 5,
-    "config_sources": 5,
+    "config": 5, "config_account": 5, "config_lines": 5, "config_report": 5, "config_section": 5,
+    "config_simulator": 5, "config_sources": 5,
     "runtime": 6, "dashboard": 6, "reports": 6, "research": 6, "learning": 6, "bench": 6,
     "cli": 7,
 }  # fmt: skip

@@ -15,6 +15,7 @@ from streamtrader.kernel.market import Market
 from streamtrader.kernel.record import Record
 from streamtrader.kernel.seat import Seat
 
+SPOT = 1  # as `AccountKind`
 CURRENCIES = 8  # quote currencies that the instruments of one session may have
 
 
@@ -26,28 +27,33 @@ class AccountKind(enum.IntEnum):
 class Account(Record):
     """The seats of one owner at one venue. A seat of its own account has its money itself, and `deposit` is 0.
 
-    `value` is that of all positions, `initial` the collateral that they and all working orders need. `cash` is by
-    currency, as `Market.currency` counts them; 0 is the account's own.
+    `value` is that of all positions, `initial` the collateral that they and all working orders need, `haircut` the
+    part of `equity` that is no collateral. `cash`, and in a spot account what working buys have `reserved` of it, are
+    by currency, as `Market.currency` counts them; 0 is the account's own.
     """
 
     def __init__(self, deposit: float = 0.0, kind: int = int(AccountKind.MARGIN), leverage: float = 1.0) -> None:
         self.equity = float(deposit)
         self.value = 0.0
         self.initial = 0.0
+        self.haircut = 0.0
         self.deposit = float(deposit)
         self.initial_equity = float(deposit)
         self.kind = int(kind)
         self.leverage = float(leverage)
         self.cash = np.zeros(CURRENCIES)
         self.cash[0] = deposit
+        self.reserved = np.zeros(CURRENCIES)
 
     def clear(self) -> None:
         """No seat is counted."""
         self.equity = self.deposit
         self.value = 0.0
         self.initial = 0.0
+        self.haircut = 0.0
         for currency in range(CURRENCIES):
             self.cash[currency] = 0.0
+            self.reserved[currency] = 0.0
         self.cash[0] = self.deposit
 
     def follow(self, seat: Seat, market: Market) -> None:
@@ -69,3 +75,10 @@ class Account(Record):
         initial = seat.exposure(market, 0) * market.quote_rate / self.leverage
         self.initial += initial - counted.initial
         counted.initial = initial
+        haircut = max(0.0, seat.value) * market.haircut * market.quote_rate
+        self.haircut += haircut - counted.haircut
+        counted.haircut = haircut
+        if self.kind == SPOT:
+            reserved = seat.reserved_cash(market)
+            self.reserved[market.currency] += reserved - counted.reserved
+            counted.reserved = reserved

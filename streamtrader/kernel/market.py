@@ -12,6 +12,8 @@ from streamtrader.kernel.candles import FAR_NS, CandleBuilder
 from streamtrader.kernel.compiler import inlined
 from streamtrader.kernel.record import Record, int64
 
+TIER_SLOTS = 16
+CAP, RATE, AMOUNT, LEVERAGE = range(4)  # of a tier
 NO_STATE = 0  # no feed ever spoke of a book: trades only, or rows from a file without book states
 
 
@@ -40,6 +42,12 @@ class Market(Record):
         self.is_derivative = bool(is_derivative)
         self.currency = 0  # of its quotes, as accounts count them
         self.quote_rate = 1.0  # what a unit of it is worth in the account's currency
+        self.is_long_at_cost = False  # a long position needs margin by what it cost, not by what it is worth
+        self.is_hard_to_borrow = False
+        self.haircut = 0.0  # the share of a position's value that is no collateral
+        self.tier_count = 1
+        self.tiers = np.zeros((TIER_SLOTS, 4))  # by value: the highest, its rate, what is taken off, most leverage
+        self.tiers[0, CAP] = math.inf
         self.now_ns = 0  # the time of the turn in hand
         self.event_ns = 0  # the time of the last event
         self.due_ns = FAR_NS  # the earliest thing that waits for a seat of this instrument, or a candle's end
@@ -91,6 +99,17 @@ class Market(Record):
         if bid >= 0 and ask >= 0:
             return 0.5 * (bid + ask) / self.ticks_per_unit
         return self.last_price
+
+    def is_valued(self) -> bool:
+        """Whether a position here has a value in the account's currency."""
+        return self.mark_price() > 0.0 and self.quote_rate > 0.0
+
+    def tier_of(self, value: float) -> int:
+        """The tier of a position of this value in quote currency; the last one for all beyond it."""
+        at = 0
+        while at < self.tier_count - 1 and value > self.tiers[at, CAP]:
+            at += 1
+        return at
 
     @inlined
     def observe(self, event: Event) -> None:

@@ -86,6 +86,11 @@ class Refusal(enum.IntEnum):
     NOTHING_TO_REDUCE = 37
     TRIGGER_INVALID = 38
     NOT_OPEN = 39  # the order to change is not there any more
+    INSUFFICIENT_FUNDS = 40  # the account cannot pay for it, or has too little collateral
+    SHORT_NOT_ALLOWED = 41  # a spot account sells what it has
+    HARD_TO_BORROW = 42
+    LEVERAGE = 43  # the venue allows less for a position so large
+    STALE_MARK = 44  # nobody knows what it is worth
     USER = 50  # rules that are not ours
     WOULD_TAKE = 100  # post-only, but it would have traded at once
     NO_LIQUIDITY = 101

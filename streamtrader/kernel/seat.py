@@ -13,31 +13,37 @@ import numpy as np
 from streamtrader.events import BUY
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
-from streamtrader.kernel.orders import Blotter, Order
+from streamtrader.kernel.orders import Blotter, Order, OrderState
 from streamtrader.kernel.outbox import Outbox, OutboxKind
 from streamtrader.kernel.record import Record
 from streamtrader.units import NS_PER_DAY
 
+# Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 REFUSED = int(OutboxKind.REFUSED)
+SENT, ACCEPTED, CANCELLING = int(OrderState.SENT), int(OrderState.ACCEPTED), int(OrderState.CANCELLING)
 RETRY_NS = 1_000_000_000  # a target whose order was refused is not asked for again within this time
 SPACING_BYTES = 64
 REPEAT_NS = 100_000_000  # refusals for the same reason within this time are counted, not told again
 
 
 class Counted(Record):
-    """What the account counted of a seat last, in the account's currency; `cash` in the seat's own."""
+    """What the account counted of a seat last, in the account's currency; `cash` and `reserved` in its own."""
 
     def __init__(self) -> None:
         self.equity = 0.0
         self.value = 0.0
         self.initial = 0.0
+        self.haircut = 0.0
         self.cash = 0.0
+        self.reserved = 0.0
 
     def clear(self) -> None:
         self.equity = 0.0
         self.value = 0.0
         self.initial = 0.0
+        self.haircut = 0.0
         self.cash = 0.0
+        self.reserved = 0.0
 
 
 class Seat(Record):
@@ -142,7 +148,7 @@ class Seat(Record):
 
     def margin_value(self, market: Market) -> float:
         """The value by which the position needs margin, never negative, in quote currency."""
-        return abs(self.value)
+        return self.cost if market.is_long_at_cost and self.position_lots > 0 else abs(self.value)
 
     def exposure(self, market: Market, signed_lots: int) -> float:
         """The largest position that could come of what works, and of so many lots more, in quote currency."""
@@ -155,6 +161,16 @@ class Seat(Record):
     def settled_cash(self, market: Market) -> float:
         """Money that is there or is owed: a derivative is not paid for, only what it gains or loses is."""
         return self.cash + self.cost if market.is_derivative else self.cash
+
+    def reserved_cash(self, market: Market) -> float:
+        """What its working buys may still cost, with fees, in quote currency; those at the market by the mark."""
+        price, total = market.mark_price(), 0.0
+        for index in range(self.blotter.count):
+            order = self.blotter.orders[index]
+            if order.side == BUY and (order.state == SENT or order.state == ACCEPTED or order.state == CANCELLING):
+                limit = market.price_of(order.ticks) if order.ticks > 0 else price
+                total += limit * market.size_of(order.lots - order.filled_lots)
+        return total * (1.0 + max(0.0, self.taker_fee_bps) * 1e-4)
 
     def set_busy(self, market: Market, is_busy: bool) -> None:
         """Whether the venue of this seat must see the market's events; the market counts such seats."""

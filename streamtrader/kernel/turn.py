@@ -11,6 +11,7 @@ from typing import Any
 from streamtrader.events import BUY, SELL, BookState
 from streamtrader.kernel.account import Account
 from streamtrader.kernel.broker import INVALID, Broker
+from streamtrader.kernel.margin import funds_refusal
 from streamtrader.kernel.market import NO_STATE, Market
 from streamtrader.kernel.orders import ARMED as IS_ARMED
 from streamtrader.kernel.orders import CANCELLING, Order, OrderState, Refusal, Step
@@ -165,6 +166,8 @@ def refusal_of(order: Order, seat: Seat, market: Market, account: Account, outbo
         if order.lots <= order.filled_lots:
             return NOTHING_TO_REDUCE
     refusal = gate(order, seat, market, account)
+    if refusal == 0:
+        refusal = funds_refusal(order, seat, market, account)
     if refusal == 0:
         halted = seat.halted
         refusal = refusal_by_rules(call, order, seat, market, account)

@@ -1,26 +1,54 @@
-"""From settings to accounts: whose seats share one, and what it begins with."""
+"""From settings to accounts: whose seats share one, what it begins with, and what the venue asks of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from streamtrader.errors import ConfigError
 from streamtrader.kernel.account import Account, AccountKind
 
 if TYPE_CHECKING:
-    from streamtrader.config import AccountSettings
+    from streamtrader.config_account import AccountSettings
     from streamtrader.instruments import Instrument
+    from streamtrader.kernel.market import Market
+
+
+class Tier(NamedTuple):
+    """Up to `value_most` a position keeps `rate` of its value less `amount`, and has no more than this leverage."""
+
+    value_most: float
+    rate: float
+    amount: float
+    leverage_most: float
+
+
+# Nobody said what the venue asks: what Binance asks of the smallest positions in most of its perpetuals.
+DEFAULT_TIERS = (Tier(math.inf, 0.005, 0.0, 125.0),)
 
 
 @dataclass(frozen=True, slots=True)
 class AccountTerms:
-    """What holds for every account. Shared: the seats of one owner draw on one deposit, else each has its own."""
+    """What holds for every account. Shared: the seats of one owner draw on one deposit, else each has its own.
+
+    `tiers` are by symbol; those of the empty one are for all others. `hard_to_borrow` are base currencies.
+    """
 
     is_shared: bool = False
     kind: AccountKind = AccountKind.MARGIN
     leverage: float = 1.0
+    haircut: float = 0.0
+    hard_to_borrow: tuple[str, ...] = ()
+    tiers: tuple[tuple[str, tuple[Tier, ...]], ...] = ()
+
+    def tiers_of(self, instrument: Instrument) -> tuple[Tier, ...]:
+        by_symbol = dict(self.tiers)
+        for symbol in (instrument.symbol, instrument.base + instrument.quote, ""):
+            if symbol in by_symbol:
+                return by_symbol[symbol]
+        return DEFAULT_TIERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +90,31 @@ def accounts_of(owned: Ownership, terms: AccountTerms) -> list[Account]:
     return [Account(deposit, int(terms.kind), terms.leverage) for deposit in owned.deposits]
 
 
+def margin_terms(market: Market, instrument: Instrument, terms: AccountTerms) -> None:
+    """What the venue asks of positions in the instrument."""
+    tiers = terms.tiers_of(instrument)
+    market.tier_count = len(tiers)
+    for at, tier in enumerate(tiers):
+        market.tiers[at] = tier
+    if instrument.kind == "spot":
+        market.haircut = terms.haircut
+        market.is_hard_to_borrow = instrument.base in terms.hard_to_borrow
+    elif terms.kind == AccountKind.SPOT:
+        raise ConfigError(
+            f'account.kind = "spot" holds no {instrument.kind} such as {instrument.symbol}; choose "margin"'
+        )
+
+
 def account_terms(settings: AccountSettings) -> AccountTerms:
-    return AccountTerms(is_shared=settings.is_shared)
+    tiers: dict[str, list[Tier]] = {}
+    for each in settings.tiers:
+        value_most, amount = each.value_most or math.inf, each.maintenance_amount or 0.0
+        tiers.setdefault(each.symbol, []).append(Tier(value_most, each.maintenance_rate, amount, each.leverage_most))
+    return AccountTerms(
+        is_shared=settings.is_shared,
+        kind=AccountKind[settings.kind.upper()],
+        leverage=settings.leverage,
+        haircut=settings.haircut,
+        hard_to_borrow=settings.hard_to_borrow,
+        tiers=tuple((symbol, tuple(own)) for symbol, own in tiers.items()),
+    )

@@ -27,7 +27,7 @@ from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import RULE_SLOTS, Call, Interpreted, address_for, kinds_of, play, refuses
 from streamtrader.risk.rule import RiskRule
-from streamtrader.runtime.accounts import AccountTerms, Ownership, accounts_of, ownership
+from streamtrader.runtime.accounts import AccountTerms, Ownership, accounts_of, margin_terms, ownership
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
 from streamtrader.runtime.explaining import why_not_compiled
@@ -127,13 +127,15 @@ def _cached(sources: Sequence[Path]) -> bool:
 
 
 def _market(instrument: Instrument, terms: Terms) -> Market:
-    return Market(
+    market = Market(
         instrument.ticks_per_unit,
         instrument.lots_per_unit,
         float(instrument.minimum_notional),
         terms.candle_ns,
         is_derivative=instrument.kind != "spot",
     )
+    margin_terms(market, instrument, terms.account)
+    return market
 
 
 def _ownership(ordered: Sequence[Placement], instruments: Sequence[Instrument], terms: Terms) -> Ownership:
