@@ -81,6 +81,10 @@ class AccountSettings(Section):
     kind: Literal["spot", "margin"] = "margin"
     is_shared: bool = False
     leverage: Annotated[Leverage, AfterValidator(_checked_leverage)] = 1.0
+    long_margin: Literal["mark", "cost"] = "mark"
+    liquidation_buffer: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.0
+    liquidation_fee_rate: Share = 0.0125
+    max_mark_age_s: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 60.0
     haircut: Share = 0.0
     hard_to_borrow: Annotated[tuple[str, ...], BeforeValidator(name_list)] = ()
     tiers: Annotated[tuple[TierSettings, ...], BeforeValidator(listed), AfterValidator(_checked_tiers)] = ()

@@ -27,20 +27,28 @@ class AccountKind(enum.IntEnum):
 class Account(Record):
     """The seats of one owner at one venue. A seat of its own account has its money itself, and `deposit` is 0.
 
-    `value` is that of all positions, `initial` the collateral that they and all working orders need, `haircut` the
-    part of `equity` that is no collateral. `cash`, and in a spot account what working buys have `reserved` of it, are
+    `value` is that of all positions, `maintenance` the collateral that they must keep, `initial` what they and all
+    working orders need, `haircut` the part of `equity` that is no collateral. `cash`, and in a spot account what working buys have `reserved` of it, are
     by currency, as `Market.currency` counts them; 0 is the account's own.
     """
 
-    def __init__(self, deposit: float = 0.0, kind: int = int(AccountKind.MARGIN), leverage: float = 1.0) -> None:
+    def __init__(
+        self, deposit: float = 0.0, kind: int = int(AccountKind.MARGIN), leverage: float = 1.0,
+        liquidation_buffer: float = 0.0, liquidation_fee_rate: float = 0.0,
+    ) -> None:  # fmt: skip
         self.equity = float(deposit)
         self.value = 0.0
+        self.maintenance = 0.0
         self.initial = 0.0
         self.haircut = 0.0
         self.deposit = float(deposit)
         self.initial_equity = float(deposit)
         self.kind = int(kind)
         self.leverage = float(leverage)
+        self.liquidation_factor = 1.0 + float(liquidation_buffer)  # how much more than `maintenance` must be there
+        self.liquidation_fee_rate = float(liquidation_fee_rate)  # of the value that is closed by force
+        self.step_seat = 0  # of the last step of a liquidation, and when the next may follow
+        self.step_ns = 0
         self.cash = np.zeros(CURRENCIES)
         self.cash[0] = deposit
         self.reserved = np.zeros(CURRENCIES)
@@ -49,6 +57,7 @@ class Account(Record):
         """No seat is counted."""
         self.equity = self.deposit
         self.value = 0.0
+        self.maintenance = 0.0
         self.initial = 0.0
         self.haircut = 0.0
         for currency in range(CURRENCIES):
@@ -59,11 +68,25 @@ class Account(Record):
     def follow(self, seat: Seat, market: Market) -> None:
         """Count a seat at what it is worth now, as `Seat.mark` saw it."""
         counted, rate = seat.counted, market.quote_rate
-        equity, value = seat.equity * rate, seat.margin_value(market) * rate
+        value = seat.margin_value(market)
+        equity, maintenance = seat.equity * rate, market.maintenance_of(value) * rate
+        value *= rate
         self.equity += equity - counted.equity
         self.value += value - counted.value
+        self.maintenance += maintenance - counted.maintenance
         counted.equity = equity
         counted.value = value
+        counted.maintenance = maintenance
+        if market.haircut > 0.0:
+            haircut = max(0.0, seat.value) * market.haircut * rate
+            self.haircut += haircut - counted.haircut
+            counted.haircut = haircut
+
+    def lacks_margin(self) -> bool:
+        """Whether there is less collateral than the positions must keep; never where nothing can be owed."""
+        if self.maintenance <= 0.0 or self.kind == SPOT:
+            return False
+        return self.equity - self.haircut < self.maintenance * self.liquidation_factor
 
     def refresh(self, seat: Seat, market: Market) -> None:
         """The same, with what only orders, fills and charges change: cash, and what working orders need."""
@@ -75,9 +98,6 @@ class Account(Record):
         initial = seat.exposure(market, 0) * market.quote_rate / self.leverage
         self.initial += initial - counted.initial
         counted.initial = initial
-        haircut = max(0.0, seat.value) * market.haircut * market.quote_rate
-        self.haircut += haircut - counted.haircut
-        counted.haircut = haircut
         if self.kind == SPOT:
             reserved = seat.reserved_cash(market)
             self.reserved[market.currency] += reserved - counted.reserved

@@ -32,6 +32,8 @@ def obey(command: int, seat: Seat, market: Market, account: Account, outbox: Out
             order.wants_cancel = True
             seat.intent_count += 1
     seat.is_flattening = True
+    seat.is_forced = False
+    seat.keep_lots = 0
     seat.target_retry_ns = 0
     seat.has_target = True
     settle(seat, market, account, outbox, call)

@@ -21,18 +21,20 @@ import numpy as np
 
 from streamtrader.events import MORE, Event, Kind
 from streamtrader.kernel.account import Account
+from streamtrader.kernel.accounting import hear_mark, tick
 from streamtrader.kernel.calls import array_from, call_at
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.commands import obey
 from streamtrader.kernel.compiler import compiled_as, inlined
 from streamtrader.kernel.cuts import match, settle
+from streamtrader.kernel.liquidation import margin_call
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import Outbox, OutboxKind
 from streamtrader.kernel.record import int64
 from streamtrader.kernel.reports import next_report
 from streamtrader.kernel.seat import Seat, note_due
-from streamtrader.kernel.state import Clock, State
+from streamtrader.kernel.state import Clock, State, state_from
 from streamtrader.kernel.table import call_strategy, is_python
 from streamtrader.kernel.waiting import expire
 
@@ -96,8 +98,11 @@ def play_event(state: State, outbox: Outbox, calls: Any, event: Event) -> bool:
             if seat.intent_count > 0 and event.flags & MORE == 0:
                 settle(seat, market, state.accounts[seat.account], outbox, calls[index])
         if is_trade and seat.position_lots != 0:
+            account = state.accounts[seat.account]
             seat.mark(market)
-            state.accounts[seat.account].follow(seat, market)
+            account.follow(seat, market)
+            if account.lacks_margin():
+                margin_call(seat.account, clock.now_ns, state, outbox, calls)
         if calls[index].kinds >> kind & 1:
             if is_python(calls[index]):
                 if event.kind == Kind.BOOK and event.flags & MORE:
@@ -140,13 +145,8 @@ def _deliver_all(state: Any, outbox: Any, calls: Any) -> Any:
 
 def deliver_part(clock: Clock, account: Account, market: Market, seat: Seat, outbox: Outbox, call: Any) -> int:
     """`deliver` as it is called by address: with the first record of each array."""
-    state = State(
-        array_from(clock, 1),
-        array_from(account, clock.account_count),
-        array_from(market, clock.market_count),
-        array_from(seat, clock.seat_count),
-    )
-    return 1 if deliver(state, outbox, array_from(call, clock.seat_count)) else 0
+    calls = array_from(call, clock.seat_count)
+    return 1 if deliver(state_from(clock, account, market, seat), outbox, calls) else 0
 
 
 def deliver(state: State, outbox: Outbox, calls: Any) -> bool:
@@ -158,6 +158,12 @@ def deliver(state: State, outbox: Outbox, calls: Any) -> bool:
     clock, markets = state.clock[0], state.markets
     now_ns = clock.now_ns
     clock.due_ns = now_ns  # until all is delivered, so that an early return comes back here
+    while clock.timer_seat == 0 and clock.tick_due_ns <= now_ns:
+        tick_ns = now_ns - now_ns % clock.tick_ns
+        if deliver_until(tick_ns, state, outbox, calls):
+            return True
+        tick(tick_ns, state, outbox, calls)
+        clock.tick_due_ns = tick_ns + clock.tick_ns
     if clock.timer_seat != 0 or clock.timer_due_ns <= now_ns:
         told_ns = now_ns - now_ns % clock.timer_ns
         if clock.timer_seat == 0 and deliver_until(told_ns, state, outbox, calls):
@@ -168,7 +174,9 @@ def deliver(state: State, outbox: Outbox, calls: Any) -> bool:
         return True
     if clock.timer_ns > 0 and clock.timer_due_ns == FAR_NS:
         clock.timer_due_ns = now_ns - now_ns % clock.timer_ns + clock.timer_ns
-    clock.due_ns = clock.timer_due_ns
+    if clock.tick_ns > 0 and clock.tick_due_ns == FAR_NS:
+        clock.tick_due_ns = now_ns - now_ns % clock.tick_ns + clock.tick_ns
+    clock.due_ns = min(clock.timer_due_ns, clock.tick_due_ns)
     for instrument in range(len(markets)):
         clock.due_ns = min(clock.due_ns, markets[instrument].due_ns)
     return False
@@ -294,8 +302,10 @@ def tell_time(state: State, outbox: Outbox, calls: Any) -> bool:
 
 
 def play_for_all(state: State, outbox: Outbox, calls: Any, event: Event) -> None:
-    """A timer only moves the clock; an operator's command concerns every seat."""
+    """A timer only moves the clock, a mark concerns all positions there; an operator's command concerns every seat."""
     clock, markets, seats = state.clock[0], state.markets, state.seats
+    if event.kind == Kind.MARK:
+        hear_mark(state, outbox, calls, event)
     if event.kind != Kind.COMMAND:
         return
     command = int64(event.command.code)  # type: ignore[attr-defined]

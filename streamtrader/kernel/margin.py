@@ -7,9 +7,11 @@ exposure over leverage must find collateral. An order that can only bring a posi
 
 from __future__ import annotations
 
+import math
+
 from streamtrader.events import ASK, BUY, SELL
 from streamtrader.kernel.account import SPOT, Account
-from streamtrader.kernel.market import CAP, LEVERAGE, Market
+from streamtrader.kernel.market import AMOUNT, CAP, LEVERAGE, RATE, Market
 from streamtrader.kernel.orders import Order, Refusal
 from streamtrader.kernel.seat import Seat
 
@@ -70,3 +72,40 @@ def cost_of(lots: int, market: Market) -> float:
         lots -= taken
         ticks = market.book.next_level(ASK, ticks)
     return cost + price * market.size_of(lots)
+
+
+def free_margin(account: Account) -> float:
+    """Collateral that nothing needs yet; in a spot account the cash that no buy has reserved."""
+    if account.kind == SPOT:
+        return account.cash[0] - account.reserved[0]
+    return account.equity - account.haircut - account.initial
+
+
+def liquidation_price(seat: Seat, market: Market, account: Account) -> float:
+    """The price of the instrument at which the account falls short, all else being as it is now; nan: there is none.
+
+    With E the collateral and M the maintenance of all else, q the signed size, r and a rate and amount of the tier that
+    |q| P lies in, h the haircut of a long position and f the buffer: E + (1 - h) q P = f (M + r |q| P - a), solved for
+    P. For one currency and h = 0 this is Binance's formula ("How to Calculate Liquidation Price of USDS-M Futures
+    Contracts") with the entry price in the cash. Money is in the account's currency, P in that of the quotes.
+    """
+    size, rate, factor = market.size_of(seat.position_lots), market.quote_rate, account.liquidation_factor
+    if size == 0.0 or rate <= 0.0 or account.kind == SPOT:
+        return math.nan
+    kept = 1.0 - market.haircut if size > 0.0 else 1.0
+    equity = account.equity - account.haircut - seat.value * kept * rate
+    others = account.maintenance - seat.counted.maintenance
+    if market.is_long_at_cost and size > 0.0:
+        price = (factor * account.maintenance - equity) / (rate * size * kept)
+        return price if price > 0.0 else math.nan
+    floor = 0.0
+    for tier in range(market.tier_count):
+        amount, cap = market.tiers[tier, AMOUNT] * rate, market.tiers[tier, CAP]
+        slope = rate * (size * kept - factor * abs(size) * market.tiers[tier, RATE])
+        price = (factor * (others - amount) - equity) / slope
+        value = abs(size) * price
+        is_last = tier == market.tier_count - 1
+        if price > 0.0 and value >= floor * (1.0 - 1e-12) and (is_last or value <= cap * (1.0 + 1e-12)):
+            return price
+        floor = cap
+    return math.nan

@@ -40,6 +40,9 @@ class Market(Record):
         self.lots_per_unit = float(lots_per_unit)
         self.minimum_notional = float(minimum_notional)
         self.is_derivative = bool(is_derivative)
+        self.told_mark = 0.0  # by the venue, of a derivative; 0: never
+        self.mark_ns = 0
+        self.mark_age_ns_most = FAR_NS
         self.currency = 0  # of its quotes, as accounts count them
         self.quote_rate = 1.0  # what a unit of it is worth in the account's currency
         self.is_long_at_cost = False  # a long position needs margin by what it cost, not by what it is worth
@@ -94,15 +97,28 @@ class Market(Record):
         return 0.5 * (bid + ask) / self.ticks_per_unit
 
     def mark_price(self) -> float:
-        """What a position is worth now: the middle, else the last trade, else 0 (unknown)."""
+        """What a position is worth now: what the venue says, the middle, the last trade, else 0 (unknown)."""
+        if self.told_mark > 0.0 and self.now_ns - self.mark_ns <= self.mark_age_ns_most:
+            return self.told_mark
         bid, ask = self.book.top[BID], self.book.top[ASK]
         if bid >= 0 and ask >= 0:
             return 0.5 * (bid + ask) / self.ticks_per_unit
         return self.last_price
 
+    def maintenance_of(self, value: float) -> float:
+        """The collateral that a position of this value must keep, in quote currency."""
+        tier = self.tier_of(value)
+        return value * self.tiers[tier, RATE] - self.tiers[tier, AMOUNT]
+
     def is_valued(self) -> bool:
         """Whether a position here has a value in the account's currency."""
         return self.mark_price() > 0.0 and self.quote_rate > 0.0
+
+    def take_mark(self, event: Event) -> None:
+        """The venue says by which price it judges positions; for a spot market it only says what others trade at."""
+        if self.is_derivative:
+            self.told_mark = event.mark.price  # type: ignore[attr-defined]
+            self.mark_ns = self.now_ns
 
     def tier_of(self, value: float) -> int:
         """The tier of a position of this value in quote currency; the last one for all beyond it."""

@@ -82,6 +82,7 @@ class Refusal(enum.IntEnum):
     PRICE_INVALID = 34
     REQUESTS_FULL = 35
     DRY_RUN = 23
+    LIQUIDATED = 24  # the account had too little collateral, and the venue closed its positions
     WITHDRAWN = 36  # cancelled in the turn that asked for it
     NOTHING_TO_REDUCE = 37
     TRIGGER_INVALID = 38

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from streamtrader.events import BUY, Event, Kind
 from streamtrader.kernel.account import Account
+from streamtrader.kernel.charges import charge_liquidation
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order, Step
-from streamtrader.kernel.outbox import TAKER, Outbox, OutboxKind
+from streamtrader.kernel.outbox import FORCED, TAKER, Outbox, OutboxKind
 from streamtrader.kernel.seat import RETRY_NS, Seat
 from streamtrader.kernel.waiting import end_of, pass_on
 
@@ -43,6 +44,7 @@ def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, to
     if is_fill:
         fee = take_fill(seat, order, market, ticks, lots, kind == FILLED_AS_TAKER)
         out, code = FILLED, TAKER if kind == FILLED_AS_TAKER else 0
+        code |= FORCED if order_id == seat.forced_order else 0
         if order.open_lots() > 0 and remaining == 0:
             send_rest(seat, order, market)  # the next part of an iceberg
         remaining = order.open_lots()
@@ -53,6 +55,8 @@ def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, to
         elif code != 0:
             seat.target_retry_ns = due_ns + RETRY_NS
     outbox.put(out, seat.index, due_ns, order_id, order.side, code, ticks, lots, remaining, fee)
+    if is_fill and code & FORCED:
+        charge_liquidation(seat, market, account, outbox, order.side, due_ns, ticks, lots)
     write_report(told, is_fill, due_ns, order, market, ticks, lots, remaining, fee, code)
     if order.is_done():
         seat.reserve(order, 0)

@@ -32,6 +32,7 @@ class Counted(Record):
     def __init__(self) -> None:
         self.equity = 0.0
         self.value = 0.0
+        self.maintenance = 0.0
         self.initial = 0.0
         self.haircut = 0.0
         self.cash = 0.0
@@ -40,6 +41,7 @@ class Counted(Record):
     def clear(self) -> None:
         self.equity = 0.0
         self.value = 0.0
+        self.maintenance = 0.0
         self.initial = 0.0
         self.haircut = 0.0
         self.cash = 0.0
@@ -65,7 +67,10 @@ class Seat(Record):
         self.is_busy = False  # the venue holds orders of ours or remembers what we took, or we hold some back
         self.armed_count = 0  # orders that wait here for a trigger
         self.has_target = False
-        self.is_flattening = False  # the operator wants no position; tried again until there is none
+        self.is_flattening = False  # no position shall be left; tried again until there is none
+        self.is_forced = False  # the venue wants it, not the operator; and it may leave `keep_lots`
+        self.keep_lots = 0
+        self.forced_order = 0  # the last one that the venue gave for us
         self.due_ns = FAR_NS  # the first request or report on its way
         self.cash = float(cash)
         self.equity = float(cash)
@@ -87,6 +92,7 @@ class Seat(Record):
         self.maker_fee_bps = float(maker_fee_bps)
         self.taker_fee_bps = float(taker_fee_bps)
         self.fees = 0.0
+        self.charges = 0.0  # paid without a fill: funding, interest, borrowing, liquidation
         self.turnover = 0.0
         self.order_count = 0
         self.fill_count = 0
@@ -218,8 +224,8 @@ class Seat(Record):
         outbox.put(REFUSED, self.index, now_ns, order, side, code, ticks, lots, lots, 0.0)
 
     def wants_flat(self) -> bool:
-        """Whether the operator's word is still to be kept: nothing is on its way any more, but lots are left."""
-        return self.is_flattening and self.position_lots != 0 and self.blotter.count == 0
+        """Whether lots are left that shall go, and nothing is on its way any more."""
+        return self.is_flattening and abs(self.position_lots) > self.keep_lots and self.blotter.count == 0
 
     def next_ns(self) -> int:
         """When something is due: a request, a report, or another try to become flat."""
@@ -237,6 +243,8 @@ class Seat(Record):
     def resume(self) -> None:
         self.halted = 0
         self.is_flattening = False
+        self.is_forced = False
+        self.keep_lots = 0
         self.peak_equity = self.equity
         self.drawdown_worst = 0.0
         self.day_equity = self.equity

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from streamtrader.events import ASK, BID, BUY, BookState
 from streamtrader.kernel.account import Account
+from streamtrader.kernel.margin import free_margin, liquidation_price
 from streamtrader.kernel.market import NO_STATE, Market
 from streamtrader.kernel.orders import Order
 from streamtrader.kernel.seat import Seat
@@ -97,3 +98,35 @@ class Sight(NamedTuple):
     def is_reducing(self, order: Order) -> bool:
         """Whether the order can only bring the position nearer to zero, even if all that works is filled first."""
         return order.open_lots() <= self.seat.reducible_lots(order)
+
+    # --- the account, in its own currency; a seat that shares none is one by itself ---
+
+    def account_equity(self) -> float:
+        return self.account.equity
+
+    def leverage(self) -> float:
+        """The value of all positions over equity; nan without equity."""
+        return self.account.value / self.account.equity if self.account.equity > 0.0 else math.nan
+
+    def free_margin(self) -> float:
+        """What new exposure may still need: collateral not tied down, or cash of a spot account."""
+        return free_margin(self.account)
+
+    def margin_ratio(self) -> float:
+        """Maintenance margin over collateral, as Binance tells it: from 1 on positions are closed by force."""
+        collateral = self.account.equity - self.account.haircut
+        needed = self.account.maintenance * self.account.liquidation_factor
+        return needed / collateral if collateral > 0.0 else math.nan
+
+    def margin_level(self) -> float:
+        """Collateral over the margin that positions use, as Kraken tells it, 1 being 100 %; nan without a position."""
+        used = self.account.value / self.account.leverage
+        return (self.account.equity - self.account.haircut) / used if used > 0.0 else math.nan
+
+    def liquidation_price(self) -> float:
+        """Where this position would be closed by force if nothing else moved; nan where no price does that."""
+        return liquidation_price(self.seat, self.market, self.account)
+
+    def mark_price(self) -> float:
+        """What the position is valued at; 0 while nobody knows."""
+        return self.market.mark_price()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamtrader.events import TapeEvent
+from streamtrader.kernel.calls import array_from
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.record import Record
 
@@ -32,6 +33,10 @@ class Clock(Record):
         self.timer_ns = 0  # how often `on_timer` comes; 0: nobody has it
         self.timer_due_ns = FAR_NS
         self.timer_seat = 0  # 1 + the next seat to be told that time has passed; 0: none
+        self.tick_ns = 0  # how often all positions are marked, beside at trades; 0: no account needs it
+        self.tick_due_ns = FAR_NS
+        self.subject = 0  # of the part that was called by address: an account
+        self.subject_ns = 0
         self.woken = np.zeros(1, TapeEvent().dtype)
 
 
@@ -42,3 +47,13 @@ class State(NamedTuple):
     accounts: Any
     markets: Any
     seats: Any
+
+
+def state_from(clock: Any, account: Any, market: Any, seat: Any) -> State:
+    """The state again, in a part that is called by address: with the first record of each array."""
+    return State(
+        array_from(clock, 1),
+        array_from(account, clock.account_count),
+        array_from(market, clock.market_count),
+        array_from(seat, clock.seat_count),
+    )

@@ -46,6 +46,7 @@ class Call(Record):
         self.settle_code = 0
         self.match_code = 0
         self.deliver_code = 0
+        self.liquidate_code = 0
         self.rule_count = 0
         self.rule_codes = np.zeros(RULE_SLOTS, np.int64)
         self.rule_records = np.zeros(RULE_SLOTS, np.int64)

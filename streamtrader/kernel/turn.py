@@ -105,14 +105,16 @@ def ask_for_target(seat: Seat, market: Market, account: Account) -> None:
     is_small = price * lots / market.lots_per_unit < market.minimum_notional
     if price > 0.0 and is_small and seat.target_lots != 0 and not seat.is_flattening:
         return  # dust: nearer to the target than the venue's smallest order
-    Broker(seat, market, account).ask_lots(BUY if wanted > 0 else SELL, lots, 0, False, True)
+    order_id = Broker(seat, market, account).ask_lots(BUY if wanted > 0 else SELL, lots, 0, False, True)
+    if seat.is_forced:
+        seat.forced_order = order_id
 
 
 def lots_to_flat(seat: Seat) -> int:
     """What may be asked for at once: orders that are being cancelled may still be filled before they are gone."""
     if seat.position_lots > 0:
-        return -max(0, seat.position_lots - seat.working_sell_lots)
-    return max(0, -seat.position_lots - seat.working_buy_lots)
+        return -max(0, seat.position_lots - seat.keep_lots - seat.working_sell_lots)
+    return max(0, -seat.position_lots - seat.keep_lots - seat.working_buy_lots)
 
 
 def settle_intent(order: Order, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> bool:
@@ -161,6 +163,8 @@ def refuse(order: Order, seat: Seat, market: Market, outbox: Outbox, code: int) 
 def refusal_of(order: Order, seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any) -> int:
     """Why the order may not be sent; 0 when it may. One that only reduces is cut to what there is to reduce."""
     seat.mark(market)  # rules must see what the seat is worth now
+    if order.id == seat.forced_order:
+        return 0  # nobody is asked about an order of the venue itself
     if order.reduce_only:
         order.lots = min(order.lots, order.filled_lots + seat.reducible_lots(order))
         if order.lots <= order.filled_lots:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streamtrader.errors import ConfigError
 from streamtrader.kernel.account import Account, AccountKind
+from streamtrader.units import NS_PER_S
 
 if TYPE_CHECKING:
     from streamtrader.config_account import AccountSettings
@@ -39,9 +40,18 @@ class AccountTerms:
     is_shared: bool = False
     kind: AccountKind = AccountKind.MARGIN
     leverage: float = 1.0
+    is_long_at_cost: bool = False
+    liquidation_buffer: float = 0.0
+    liquidation_fee_rate: float = 0.0
+    max_mark_age_s: float = 60.0
     haircut: float = 0.0
     hard_to_borrow: tuple[str, ...] = ()
     tiers: tuple[tuple[str, tuple[Tier, ...]], ...] = ()
+
+    @property
+    def needs_ticks(self) -> bool:
+        """Whether a position may be in danger while nothing is traded, or by what others of the account do."""
+        return self.is_shared or self.leverage > 1.0
 
     def tiers_of(self, instrument: Instrument) -> tuple[Tier, ...]:
         by_symbol = dict(self.tiers)
@@ -87,12 +97,15 @@ def ownership(
 
 
 def accounts_of(owned: Ownership, terms: AccountTerms) -> list[Account]:
-    return [Account(deposit, int(terms.kind), terms.leverage) for deposit in owned.deposits]
+    common = (int(terms.kind), terms.leverage, terms.liquidation_buffer, terms.liquidation_fee_rate)
+    return [Account(deposit, *common) for deposit in owned.deposits]
 
 
 def margin_terms(market: Market, instrument: Instrument, terms: AccountTerms) -> None:
     """What the venue asks of positions in the instrument."""
     tiers = terms.tiers_of(instrument)
+    market.mark_age_ns_most = round(terms.max_mark_age_s * NS_PER_S)
+    market.is_long_at_cost = terms.is_long_at_cost
     market.tier_count = len(tiers)
     for at, tier in enumerate(tiers):
         market.tiers[at] = tier
@@ -114,6 +127,10 @@ def account_terms(settings: AccountSettings) -> AccountTerms:
         is_shared=settings.is_shared,
         kind=AccountKind[settings.kind.upper()],
         leverage=settings.leverage,
+        is_long_at_cost=settings.long_margin == "cost",
+        liquidation_buffer=settings.liquidation_buffer,
+        liquidation_fee_rate=settings.liquidation_fee_rate,
+        max_mark_age_s=settings.max_mark_age_s,
         haircut=settings.haircut,
         hard_to_borrow=settings.hard_to_borrow,
         tiers=tuple((symbol, tuple(own)) for symbol, own in tiers.items()),

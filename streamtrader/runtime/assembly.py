@@ -19,6 +19,7 @@ from streamtrader.kernel.calls import use_cache
 from streamtrader.kernel.compiler import entry_point
 from streamtrader.kernel.cuts import match_part, settle_part
 from streamtrader.kernel.engine import deliver_part
+from streamtrader.kernel.liquidation import liquidate_part
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
 from streamtrader.kernel.outbox import Outbox
@@ -103,6 +104,9 @@ def assemble(
     if any(kinds_of(type(placement.strategy), BASES) >> Kind.TIMER & 1 for placement in ordered):
         clock["timer_ns"] = NS_PER_S
         clock["due_ns"] = 0  # the first event starts the timer
+    if terms.account.needs_ticks:
+        clock["tick_ns"] = NS_PER_S
+        clock["due_ns"] = 0
     for placement in ordered:
         markets["kinds"][placement.instrument] |= kinds_of(type(placement.strategy), BASES)
     clock["account_count"], clock["market_count"], clock["seat_count"] = len(accounts), len(markets), len(seats)
@@ -238,6 +242,7 @@ def part_codes(state: State, outbox: np.ndarray[Any, Any], *, cache: bool) -> di
         "settle_code": _address(settle_part, seat, (market, account, outbox.dtype, call), cache),
         "match_code": _address(match_part, seat, (EVENT, market), cache),
         "deliver_code": _address(deliver_part, clock, (account, market, seat, outbox.dtype, call), cache),
+        "liquidate_code": _address(liquidate_part, clock, (account, market, seat, outbox.dtype, call), cache),
     }
 
 

@@ -136,7 +136,7 @@ def _account_figures(session: Session, at: int) -> AccountFigures:
         strategy=session.recorder.journal.seats[at].strategy,
         equity_quote=float(seat.equity),
         pnl_realized_quote=realized,
-        pnl_unrealized_quote=float(seat.equity) - start - realized + float(seat.fees),
+        pnl_unrealized_quote=float(seat.equity) - start - realized + float(seat.fees) + float(seat.charges),
         fees_paid_quote=float(seat.fees),
         drawdown_ratio=float(seat.drawdown_worst) / stake,
     )
