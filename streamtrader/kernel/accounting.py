@@ -5,17 +5,45 @@ from __future__ import annotations
 from typing import Any
 
 from streamtrader.events import Event
+from streamtrader.kernel.candles import FAR_NS
+from streamtrader.kernel.funding import hear_funding, pay_funding
 from streamtrader.kernel.liquidation import margin_call
 from streamtrader.kernel.outbox import Outbox
-from streamtrader.kernel.state import State
+from streamtrader.kernel.state import Clock, State
+
+
+def keeping_ns(clock: Clock) -> int:
+    """When accounts must be looked at next: the first charge, or the last whole second, whichever comes first."""
+    if clock.tick_due_ns > clock.now_ns:
+        return clock.charge_due_ns
+    return min(clock.charge_due_ns, clock.now_ns - clock.now_ns % clock.tick_ns)
+
+
+def keep(at_ns: int, state: State, outbox: Outbox, calls: Any) -> None:
+    """What is due for accounts at that time: charges first, for they may leave one short."""
+    clock = state.clock[0]
+    if clock.charge_due_ns <= at_ns:
+        clock.charge_due_ns = FAR_NS
+        for instrument in range(len(state.markets)):
+            market = state.markets[instrument]
+            if market.funding_due_ns <= at_ns:
+                market.now_ns = max(market.event_ns, at_ns)
+                pay_funding(market.funding_due_ns, market.funding_rate, at_ns, market, state, outbox, calls)
+            clock.charge_due_ns = min(clock.charge_due_ns, market.funding_due_ns)
+    else:
+        tick(at_ns, state, outbox, calls)
+        clock.tick_due_ns = at_ns + clock.tick_ns
 
 
 def hear_mark(state: State, outbox: Outbox, calls: Any, event: Event) -> None:
-    """The venue's own price for the positions of an instrument."""
+    """The venue's own price for the positions of an instrument, and what it says of their funding."""
     clock, market = state.clock[0], state.markets[event.instrument]
     market.now_ns = clock.now_ns
     market.event_ns = clock.now_ns
-    market.take_mark(event)
+    if market.is_derivative:
+        hear_funding(market, state, outbox, calls, event)
+        clock.charge_due_ns = min(clock.charge_due_ns, market.funding_due_ns)
+        clock.due_ns = min(clock.due_ns, clock.charge_due_ns)
     for index in range(market.first_seat, market.stop_seat):
         seat = state.seats[index]
         if seat.position_lots != 0:

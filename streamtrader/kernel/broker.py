@@ -25,6 +25,10 @@ MOST_TICKS = 2.0**62
 class Broker(Sight):
     __slots__ = ()
 
+    def funding_rate(self) -> float:
+        """The share of its value that a long position will pay at the next funding, by what the venue told last."""
+        return self.market.funding_rate
+
     # --- what may be asked for ---
 
     def hold(self, size: float) -> None:

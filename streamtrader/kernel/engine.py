@@ -21,7 +21,7 @@ import numpy as np
 
 from streamtrader.events import MORE, Event, Kind
 from streamtrader.kernel.account import Account
-from streamtrader.kernel.accounting import hear_mark, tick
+from streamtrader.kernel.accounting import hear_mark, keep, keeping_ns
 from streamtrader.kernel.calls import array_from, call_at
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.commands import obey
@@ -153,17 +153,17 @@ def deliver(state: State, outbox: Outbox, calls: Any) -> bool:
     """All that was due by now; True when a Python strategy must be called first.
 
     What was due before the timer comes before it, so that no strategy sees time run backwards; what was asked for in
-    a timer's turn may itself be due by now and must still meet the book as it was before the event in hand.
+    a timer's turn may itself be due by now and must still meet the book as it was before the event in hand. Money is
+    charged for the positions that were there when it was due.
     """
     clock, markets = state.clock[0], state.markets
     now_ns = clock.now_ns
     clock.due_ns = now_ns  # until all is delivered, so that an early return comes back here
-    while clock.timer_seat == 0 and clock.tick_due_ns <= now_ns:
-        tick_ns = now_ns - now_ns % clock.tick_ns
-        if deliver_until(tick_ns, state, outbox, calls):
+    while clock.timer_seat == 0 and min(clock.tick_due_ns, clock.charge_due_ns) <= now_ns:
+        at_ns = keeping_ns(clock)
+        if deliver_until(at_ns, state, outbox, calls) or outbox.is_half_full():
             return True
-        tick(tick_ns, state, outbox, calls)
-        clock.tick_due_ns = tick_ns + clock.tick_ns
+        keep(at_ns, state, outbox, calls)
     if clock.timer_seat != 0 or clock.timer_due_ns <= now_ns:
         told_ns = now_ns - now_ns % clock.timer_ns
         if clock.timer_seat == 0 and deliver_until(told_ns, state, outbox, calls):
@@ -176,7 +176,7 @@ def deliver(state: State, outbox: Outbox, calls: Any) -> bool:
         clock.timer_due_ns = now_ns - now_ns % clock.timer_ns + clock.timer_ns
     if clock.tick_ns > 0 and clock.tick_due_ns == FAR_NS:
         clock.tick_due_ns = now_ns - now_ns % clock.tick_ns + clock.tick_ns
-    clock.due_ns = min(clock.timer_due_ns, clock.tick_due_ns)
+    clock.due_ns = min(clock.timer_due_ns, clock.tick_due_ns, clock.charge_due_ns)
     for instrument in range(len(markets)):
         clock.due_ns = min(clock.due_ns, markets[instrument].due_ns)
     return False

@@ -43,6 +43,11 @@ class Market(Record):
         self.told_mark = 0.0  # by the venue, of a derivative; 0: never
         self.mark_ns = 0
         self.mark_age_ns_most = FAR_NS
+        self.funding_rate = 0.0  # the forecast for the next funding
+        self.funding_due_ns = FAR_NS
+        self.funded_rate = 0.0  # what was paid last, at which price, and when that was due
+        self.funded_price = 0.0
+        self.funded_ns = 0
         self.currency = 0  # of its quotes, as accounts count them
         self.quote_rate = 1.0  # what a unit of it is worth in the account's currency
         self.is_long_at_cost = False  # a long position needs margin by what it cost, not by what it is worth

@@ -35,6 +35,7 @@ class Clock(Record):
         self.timer_seat = 0  # 1 + the next seat to be told that time has passed; 0: none
         self.tick_ns = 0  # how often all positions are marked, beside at trades; 0: no account needs it
         self.tick_due_ns = FAR_NS
+        self.charge_due_ns = FAR_NS  # the first funding or interest
         self.subject = 0  # of the part that was called by address: an account
         self.subject_ns = 0
         self.woken = np.zeros(1, TapeEvent().dtype)
