@@ -1,6 +1,7 @@
 """Replay, measured: the same seeded ticks and rows through the engine that live and paper trading use.
 
     trade    EmaCross(12, 26) with market orders, four risk rules, simulated venue and account, a fee of 0.1 %
+    resting  the same with four orders resting all the time, the probabilistic queue, and a margin account at 5 x
     book     every row kept in the book, best bid and ask read after each by a compiled strategy
     python   a plain Python strategy called on every trade
     candles  a plain Python strategy woken by one-minute candles and its fills only
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,19 +21,21 @@ import numpy as np
 
 from streamtrader.bench.data import ORDER_SIZE, ROWS_PER_TICK, make_rows, make_ticks
 from streamtrader.bench.events import Events, row_events, tick_events
-from streamtrader.bench.strategies import CountTrades, OrderOnEveryTrade, ReadBest
+from streamtrader.bench.strategies import CountTrades, CrossAndRest, OrderOnEveryTrade, ReadBest
 from streamtrader.events import BUY, SELL, Kind
 from streamtrader.instruments import Instrument
 from streamtrader.risk import MaxNotional, MaxOrderRate, MaxPosition, PriceBand, RiskRule
+from streamtrader.runtime.accounts import AccountTerms
 from streamtrader.runtime.assembly import Placement, Terms, assemble
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.loading import class_sources, loop_sources
+from streamtrader.simulator.queue import Queue
 from streamtrader.strategies import CandleMomentum, EmaCross, PythonStrategy, Strategy
 from streamtrader.units import NS_PER_S
 
 INSTRUMENT = Instrument("benchmark", "BTCUSDT", "BTC", "USDT", Decimal("0.01"), Decimal("0.001"))
 CASH_QUOTE = 10_000_000.0
-MODES = ("trade", "book", "python", "candles", "orders")
+MODES = ("trade", "resting", "book", "python", "candles", "orders")
 SCALE_EVENTS = 300_000
 ORDER_SAMPLE = 10_000
 
@@ -46,6 +50,8 @@ def strategy_for(mode: str) -> Strategy | PythonStrategy:
     match mode:
         case "trade":
             return EmaCross(size=ORDER_SIZE)
+        case "resting":
+            return CrossAndRest(ORDER_SIZE)
         case "book":
             return ReadBest()
         case "python":
@@ -61,10 +67,13 @@ def engine_for(mode: str, *, instruments: int = 1, copies: int = 1) -> Engine:
     asked = rules()
     placements = [Placement(strategy_for(mode), at, rules()) for at in range(instruments) for _ in range(copies)]
     candle_ns = 60 * NS_PER_S if mode == "candles" else 0
+    terms = Terms(cash_quote=CASH_QUOTE, up_latency_ns=0, down_latency_ns=0, candle_ns=candle_ns)
+    if mode == "resting":
+        terms = replace(terms, queue=int(Queue.POWER), account=AccountTerms(leverage=5.0))
     return assemble(
         [INSTRUMENT] * instruments,
         placements,
-        Terms(cash_quote=CASH_QUOTE, up_latency_ns=0, down_latency_ns=0, candle_ns=candle_ns),
+        terms,
         loop_sources=loop_sources(),
         class_sources=class_sources({type(placements[0].strategy), *map(type, asked)}),
     )
@@ -136,6 +145,7 @@ def measure(*, ticks: int, book_rows: int, repeats: int) -> dict[str, Any]:
     """Everything, as one document."""
     tick_rows, rows = tick_events(make_ticks(ticks)), row_events(make_rows(book_rows))
     trade_rate, engine = rate_of("trade", tick_rows, repeats)
+    resting_rate, resting = rate_of("resting", tick_rows, repeats)
     book_rate, _ = rate_of("book", rows, repeats)
     some = tick_rows[: min(len(tick_rows), 200_000 * ROWS_PER_TICK)]
     python_rate, _ = rate_of("python", some, repeats)
@@ -146,6 +156,9 @@ def measure(*, ticks: int, book_rows: int, repeats: int) -> dict[str, Any]:
         "rows_per_s": round(trade_rate),
         "orders": int(engine.state.seats[0].order_count),
         "fills": int(engine.state.seats[0].fill_count),
+        "resting_rows_per_s": round(resting_rate),
+        "resting_share_of_rows_per_s": round(resting_rate / trade_rate, 3),
+        "resting_orders": round(float(resting.strategy_boxes[0][0].rested) / ticks, 2),
         "book_rows_per_s": round(book_rate),
         "python_every_tick_ticks_per_s": round(python_rate / ROWS_PER_TICK),
         "python_candles_rows_per_s": round(candle_rate),

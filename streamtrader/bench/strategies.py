@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streamtrader.events import Level, Trade
+from streamtrader.events import ASK, BID, BUY, SELL, Level, Trade
+from streamtrader.indicators import Ema
 from streamtrader.kernel.broker import Broker
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
 
@@ -19,6 +20,36 @@ class ReadBest(Strategy):
         total = broker.best_bid() + broker.best_ask()
         if total == total:  # a side is empty at the start: nan
             self.total += total
+
+
+class CrossAndRest(Strategy):
+    """As EmaCross, with two orders resting on each side all the time, put anew where they were filled or left behind."""
+
+    def __init__(self, size: float, near_ticks: int = 3, step_ticks: int = 3, every: int = 256) -> None:
+        self.fast = Ema(12)
+        self.slow = Ema(26)
+        self.size = size
+        self.near_ticks = near_ticks
+        self.step_ticks = step_ticks
+        self.every = every
+        self.seen = 0
+        self.rested = 0
+
+    def on_trade(self, trade: Trade, broker: Broker) -> None:
+        self.seen += 1
+        fast = self.fast.update(trade.price)
+        slow = self.slow.update(trade.price)
+        if self.slow.ready:
+            broker.hold(self.size if fast > slow else 0.0)
+        self.rested += min(4, broker.open_orders())
+        if self.seen % self.every == 0:
+            broker.cancel_all()
+        elif self.seen % self.every == 1 and broker.spread_ticks() > 0:
+            top = broker.market.book.top
+            for at in range(2):
+                away = self.near_ticks + at * self.step_ticks
+                broker.quote(BUY, self.size, top[BID] - away)
+                broker.quote(SELL, self.size, top[ASK] + away)
 
 
 class CountTrades(PythonStrategy):
