@@ -90,13 +90,13 @@ class _Rebuilt:
         facts = _Facts(reader)
         for at_ns, samples in groupby(_samples(reader), key=lambda row: int(row["at_ns"])):
             group = list(samples)
-            for fact in facts.until(at_ns, min(row["last_sequence"] for row in group)):
+            for fact in facts.until(at_ns, group[0]["last_sequence"]):
                 self._book(*fact)
             for row in group:
                 self._mark(row, at_ns)
             self.now_ns = max(self.now_ns, at_ns)
             self._observe(at_ns)
-        for fact in facts.until(1 << 63, -1):
+        for fact in facts.until(1 << 63, None):
             self._book(*fact)
         for mark in self.given:
             mark.put(report.marks, self.chosen.pairs, report.currency)
@@ -117,7 +117,7 @@ class _Rebuilt:
         seat, price = row["seat"], Decimal(row["mark"])
         if price > 0:
             self.report.marks.set_price(self.chosen.pairs[seat], price, at_ns)
-        if row["last_sequence"] >= 0:
+        if row["last_sequence"] is not None:
             compare_sample(self.report, self.chosen.pairs[seat], self.chosen.ledgers[seat], row)
 
     def _observe(self, at_ns: int) -> Valuation | None:
@@ -144,11 +144,11 @@ class _Facts:
         self._rows = merge(fills, charges, key=lambda fact: int(fact[1]["sequence"]))
         self._next = next(self._rows, None)
 
-    def until(self, at_ns: int, last_sequence: int) -> Iterator[tuple[str, Row]]:
-        """Those up to a sequence; up to a time where the sequence was not kept (-1)."""
+    def until(self, at_ns: int, last_sequence: int | None) -> Iterator[tuple[str, Row]]:
+        """Those up to a sequence; up to a time where the sequence was not kept."""
         while self._next is not None:
             row = self._next[1]
-            if row["sequence"] > last_sequence if last_sequence >= 0 else row["at_ns"] > at_ns:
+            if row["at_ns"] > at_ns if last_sequence is None else row["sequence"] > last_sequence:
                 return
             yield self._next
             self._next = next(self._rows, None)

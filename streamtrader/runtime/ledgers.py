@@ -205,7 +205,7 @@ class LedgerReport:
                 "currency": decimal_text(day.currency),
                 "drawdown_worst": decimal_text(day.drawdown_worst),
             }
-            for day in self.days.lines
+            for day in (self.days.lines if self.valuation else ())  # part of a table would mislead
         ]
 
 

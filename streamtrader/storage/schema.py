@@ -88,7 +88,7 @@ ALTER TABLE positions ADD COLUMN interest TEXT NOT NULL DEFAULT '0';
 CREATE TABLE balances (
     seat INTEGER NOT NULL, account TEXT NOT NULL, currency TEXT NOT NULL, amount TEXT NOT NULL,
     last_sequence INTEGER NOT NULL, PRIMARY KEY (seat, account, currency)) STRICT, WITHOUT ROWID;
-ALTER TABLE equity_samples ADD COLUMN last_sequence INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE equity_samples ADD COLUMN last_sequence INTEGER;
 """
 
 MIGRATIONS = (_FIRST, _SECOND)

@@ -50,6 +50,8 @@ def sample(seat: int, at_ns: int, cash: str, size: str, mark: str, last_sequence
 
 
 SAMPLES = [
+    sample(0, NOON_NS - 1, "10000", "0", "50000", -1),  # nothing was said yet
+    sample(1, NOON_NS - 1, "10000", "0", "2000", -1),
     sample(0, NOON_NS + NS_PER_S, "-40002", "1", "50500", 2),
     sample(1, NOON_NS + NS_PER_S, "10000", "0", "0", 2),
     sample(0, NOON_NS + NS_PER_DAY + 5, "-40007.4", "1", "41000", 7),
@@ -163,6 +165,8 @@ def test_a_run_that_goes_on_stores_what_one_session_would_have(tmp_path: Path, c
         ("UPDATE charges SET amount = '5.2' WHERE sequence = 3", "positions 0: funding is 5.1, but 5.2 by fills and charges"),
         ("UPDATE charges SET kind = 'interest' WHERE sequence = 3", "positions 0: funding is 5.1, but 0 by fills and charges"),
         ("UPDATE fills SET fee = '0.06' WHERE sequence = 1", "balances 0/cash/BNB: amount is -0.05, but -0.06 by fills and charges"),
+        (f"UPDATE equity_samples SET cash = '10000.1' WHERE seat = 1 AND at_ns = {NOON_NS - 1}",
+         f"equity_samples 1/{NOON_NS - 1}: cash is 10000.1, but 10000 by fills and charges"),
         ("UPDATE orders SET asset_fees = '1' WHERE seat = 0", "orders 0/1: asset_fees is 1, but 0.05 by the sum of its fills"),
         ("UPDATE fills SET order_id = 7 WHERE sequence = 6", "orders 1/7: missing, and 1 fills of it are there"),
     ],

@@ -55,7 +55,7 @@ async def test_a_first_database_becomes_one_of_the_newest_version_with_all_that_
         assert await database.select("SELECT * FROM charges") == []
         (position, *_) = await database.select("SELECT * FROM positions ORDER BY seat")
         assert (position["funding"], position["interest"]) == ("0", "0")
-        assert {row["last_sequence"] for row in await database.select("SELECT * FROM equity_samples")} == {-1}
+        assert {row["last_sequence"] for row in await database.select("SELECT * FROM equity_samples")} == {None}
     async with Database.open(tmp_path / "new.sqlite"):
         pass
 
