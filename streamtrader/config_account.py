@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from streamtrader.config_section import Positive, Section, Share, listed, name_list
 
 TIERS_MOST = 16
+Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Leverage = Annotated[float, Field(ge=1, le=125, allow_inf_nan=False)]
 
 
@@ -77,6 +78,19 @@ def _continuous(tiers: list[TierSettings]) -> list[TierSettings]:
     return done
 
 
+class InterestSettings(Section):
+    """What borrowed money and coins cost a year, and how the venue counts."""
+
+    quote_rate: Rate = 0.10
+    base_rate: Rate = 0.10
+    base_rates: dict[str, Rate] = {}
+    every_h: Annotated[int, Field(ge=1, le=8_760)] = 1
+    is_first_at_once: bool = False
+    opening_rate: Share = 0.0
+    borrowed: Literal["shortfall", "position"] = "shortfall"
+    counted_from: Literal["clock", "opening"] = "clock"
+
+
 class AccountSettings(Section):
     kind: Literal["spot", "margin"] = "margin"
     is_shared: bool = False
@@ -88,3 +102,4 @@ class AccountSettings(Section):
     haircut: Share = 0.0
     hard_to_borrow: Annotated[tuple[str, ...], BeforeValidator(name_list)] = ()
     tiers: Annotated[tuple[TierSettings, ...], BeforeValidator(listed), AfterValidator(_checked_tiers)] = ()
+    interest: InterestSettings = InterestSettings()

@@ -11,6 +11,7 @@ import enum
 
 import numpy as np
 
+from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.record import Record
 from streamtrader.kernel.seat import Seat
@@ -47,11 +48,19 @@ class Account(Record):
         self.leverage = float(leverage)
         self.liquidation_factor = 1.0 + float(liquidation_buffer)  # how much more than `maintenance` must be there
         self.liquidation_fee_rate = float(liquidation_fee_rate)  # of the value that is closed by force
+        self.period_ns = 0  # of interest; 0: nothing is ever charged
+        self.money_rate = 0.0  # a year
+        self.opening_rate = 0.0  # once, of what is borrowed anew
+        self.lends_positions = False  # the venue lends whole positions, not only what is lacking
+        self.is_from_opening = False  # periods begin with the loan, not with the hour
+        self.is_first_at_once = False
+        self.interest_due_ns = FAR_NS
         self.step_seat = 0  # of the last step of a liquidation, and when the next may follow
         self.step_ns = 0
         self.cash = np.zeros(CURRENCIES)
         self.cash[0] = deposit
         self.reserved = np.zeros(CURRENCIES)
+        self.borrowed = np.zeros(CURRENCIES)  # what `cash` lacked when it was looked at last
 
     def clear(self) -> None:
         """No seat is counted."""

@@ -7,6 +7,7 @@ from typing import Any
 from streamtrader.events import Event
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.funding import hear_funding, pay_funding
+from streamtrader.kernel.interest import charge_interest
 from streamtrader.kernel.liquidation import margin_call
 from streamtrader.kernel.outbox import Outbox
 from streamtrader.kernel.state import Clock, State
@@ -30,6 +31,13 @@ def keep(at_ns: int, state: State, outbox: Outbox, calls: Any) -> None:
                 market.now_ns = max(market.event_ns, at_ns)
                 pay_funding(market.funding_due_ns, market.funding_rate, at_ns, market, state, outbox, calls)
             clock.charge_due_ns = min(clock.charge_due_ns, market.funding_due_ns)
+        for at in range(len(state.accounts)):
+            account = state.accounts[at]
+            if account.interest_due_ns <= at_ns:
+                charge_interest(at, at_ns, state, outbox)
+                if account.lacks_margin():
+                    margin_call(at, at_ns, state, outbox, calls)
+            clock.charge_due_ns = min(clock.charge_due_ns, account.interest_due_ns)
     else:
         tick(at_ns, state, outbox, calls)
         clock.tick_due_ns = at_ns + clock.tick_ns

@@ -27,6 +27,7 @@ from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.commands import obey
 from streamtrader.kernel.compiler import compiled_as, inlined
 from streamtrader.kernel.cuts import match, settle
+from streamtrader.kernel.interest import after_fill
 from streamtrader.kernel.liquidation import margin_call
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
@@ -39,7 +40,7 @@ from streamtrader.kernel.table import call_strategy, is_python
 from streamtrader.kernel.waiting import expire
 
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
-CANDLE, TIMER = int(Kind.CANDLE), int(Kind.TIMER)
+CANDLE, TIMER, FILL = int(Kind.CANDLE), int(Kind.TIMER), int(Kind.FILL)
 FAILED, STRATEGY_FAILED = int(OutboxKind.FAILED), int(Refusal.STRATEGY_FAILED)
 DELIVERIES = 4_096  # reports that may come before one event, and 16 more a seat; the rest waits
 
@@ -230,6 +231,9 @@ def deliver_to_seats(
             told.instrument = instrument
             kind = next_report(seat, market, account, outbox, told)
             account.refresh(seat, market)
+            if kind == FILL:
+                after_fill(seat, market, account, outbox)
+                clock.charge_due_ns = min(clock.charge_due_ns, account.interest_due_ns)
             if calls[index].kinds >> kind & 1:
                 if is_python(calls[index]):
                     clock.wake_seat = index

@@ -52,6 +52,7 @@ class Market(Record):
         self.quote_rate = 1.0  # what a unit of it is worth in the account's currency
         self.is_long_at_cost = False  # a long position needs margin by what it cost, not by what it is worth
         self.is_hard_to_borrow = False
+        self.coin_rate = 0.0  # what a borrowed coin costs a year, as a share of its value
         self.haircut = 0.0  # the share of a position's value that is no collateral
         self.tier_count = 1
         self.tiers = np.zeros((TIER_SLOTS, 4))  # by value: the highest, its rate, what is taken off, most leverage

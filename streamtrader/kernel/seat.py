@@ -92,6 +92,8 @@ class Seat(Record):
         self.maker_fee_bps = float(maker_fee_bps)
         self.taker_fee_bps = float(taker_fee_bps)
         self.fees = 0.0
+        self.borrowed_coins = 0.0  # when it was looked at last
+        self.borrowed_money = 0.0
         self.funded_lots = 0  # the position at the last funding
         self.charges = 0.0  # paid without a fill: funding, interest, borrowing, liquidation
         self.turnover = 0.0

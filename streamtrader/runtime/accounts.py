@@ -12,7 +12,7 @@ from streamtrader.kernel.account import Account, AccountKind
 from streamtrader.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from streamtrader.config_account import AccountSettings
+    from streamtrader.config_account import AccountSettings, InterestSettings
     from streamtrader.instruments import Instrument
     from streamtrader.kernel.market import Market
 
@@ -24,6 +24,20 @@ class Tier(NamedTuple):
     rate: float
     amount: float
     leverage_most: float
+
+
+@dataclass(frozen=True, slots=True)
+class InterestTerms:
+    """What is borrowed costs these rates a year; `coin_rates` are by base currency, `coin_rate` that of all others."""
+
+    every_h: int
+    money_rate: float = 0.0
+    coin_rate: float = 0.0
+    coin_rates: tuple[tuple[str, float], ...] = ()
+    opening_rate: float = 0.0
+    lends_positions: bool = False
+    is_from_opening: bool = False
+    is_first_at_once: bool = False
 
 
 # Nobody said what the venue asks: what Binance asks of the smallest positions in most of its perpetuals.
@@ -47,6 +61,7 @@ class AccountTerms:
     haircut: float = 0.0
     hard_to_borrow: tuple[str, ...] = ()
     tiers: tuple[tuple[str, tuple[Tier, ...]], ...] = ()
+    interest: InterestTerms | None = None
 
     @property
     def needs_ticks(self) -> bool:
@@ -98,7 +113,16 @@ def ownership(
 
 def accounts_of(owned: Ownership, terms: AccountTerms) -> list[Account]:
     common = (int(terms.kind), terms.leverage, terms.liquidation_buffer, terms.liquidation_fee_rate)
-    return [Account(deposit, *common) for deposit in owned.deposits]
+    accounts = [Account(deposit, *common) for deposit in owned.deposits]
+    interest = terms.interest
+    if interest is not None and terms.kind != AccountKind.SPOT:
+        for account in accounts:
+            account.period_ns = interest.every_h * 3_600 * NS_PER_S
+            account.money_rate, account.opening_rate = interest.money_rate, interest.opening_rate
+            account.lends_positions = interest.lends_positions
+            account.is_from_opening = interest.is_from_opening
+            account.is_first_at_once = interest.is_first_at_once
+    return accounts
 
 
 def margin_terms(market: Market, instrument: Instrument, terms: AccountTerms) -> None:
@@ -111,11 +135,26 @@ def margin_terms(market: Market, instrument: Instrument, terms: AccountTerms) ->
         market.tiers[at] = tier
     if instrument.kind == "spot":
         market.haircut = terms.haircut
+        if terms.interest is not None:
+            market.coin_rate = dict(terms.interest.coin_rates).get(instrument.base, terms.interest.coin_rate)
         market.is_hard_to_borrow = instrument.base in terms.hard_to_borrow
     elif terms.kind == AccountKind.SPOT:
         raise ConfigError(
             f'account.kind = "spot" holds no {instrument.kind} such as {instrument.symbol}; choose "margin"'
         )
+
+
+def interest_terms(settings: InterestSettings) -> InterestTerms:
+    return InterestTerms(
+        every_h=settings.every_h,
+        money_rate=settings.quote_rate,
+        coin_rate=settings.base_rate,
+        coin_rates=tuple(sorted(settings.base_rates.items())),
+        opening_rate=settings.opening_rate,
+        lends_positions=settings.borrowed == "position",
+        is_from_opening=settings.counted_from == "opening",
+        is_first_at_once=settings.is_first_at_once,
+    )
 
 
 def account_terms(settings: AccountSettings) -> AccountTerms:
@@ -133,5 +172,6 @@ def account_terms(settings: AccountSettings) -> AccountTerms:
         max_mark_age_s=settings.max_mark_age_s,
         haircut=settings.haircut,
         hard_to_borrow=settings.hard_to_borrow,
+        interest=interest_terms(settings.interest),
         tiers=tuple((symbol, tuple(own)) for symbol, own in tiers.items()),
     )
