@@ -7,6 +7,7 @@ compile, by address they take 0.3 s each and 1 to 3 ns a call.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -138,6 +139,9 @@ def use_cache(sources: Iterable[pathlib.Path]) -> pathlib.Path | None:
 
 def _forget_old_folders(root: pathlib.Path) -> None:
     """Every edit of a source starts a new folder: keep the newest few."""
-    marks = sorted(root.glob("*/used"), key=lambda mark: mark.stat().st_mtime, reverse=True)
-    for mark in marks[KEPT_FOLDERS:]:
+    aged = []
+    for mark in root.glob("*/used"):
+        with contextlib.suppress(OSError):  # another process forgets old folders too
+            aged.append((mark.stat().st_mtime, mark))
+    for _, mark in sorted(aged, reverse=True)[KEPT_FOLDERS:]:
         shutil.rmtree(mark.parent, ignore_errors=True)
