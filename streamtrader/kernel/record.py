@@ -8,8 +8,10 @@ programs that compile nothing.
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import inspect
+import math
 from collections.abc import Iterable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -43,6 +45,7 @@ def _source_of(cls: type) -> str:
     return digest.hexdigest()
 
 
+@functools.cache  # a code object never changes
 def _words_of(code: CodeType) -> bytes:
     constants = [_words_of(each) if isinstance(each, CodeType) else each for each in code.co_consts]
     return code.co_code + repr((constants, code.co_names)).encode()
@@ -68,7 +71,7 @@ def _layout(cls: type, values: dict[str, Any]) -> np.dtype[Any]:
         formats.append((value.dtype, value.shape))
         offsets.append(at)
         titles.append(f"{identity}.{name}")  # equal fields, still two Numba types
-        at += value.dtype.itemsize * int(np.prod(value.shape))
+        at += value.dtype.itemsize * math.prod(value.shape)
     size = max(8, -(-at // 8) * 8)
     fields = {"names": names, "formats": formats, "offsets": offsets, "titles": titles, "itemsize": size}
     return np.dtype((cls, np.dtype(fields)))  # type: ignore[call-overload]
