@@ -94,6 +94,8 @@ class InterestSettings(Section):
 class AccountSettings(Section):
     kind: Literal["spot", "margin"] = "margin"
     is_shared: bool = False
+    currency: str = ""
+    marks: dict[str, Positive] = {}
     leverage: Annotated[Leverage, AfterValidator(_checked_leverage)] = 1.0
     long_margin: Literal["mark", "cost"] = "mark"
     liquidation_buffer: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.0

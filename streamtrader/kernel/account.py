@@ -55,6 +55,7 @@ class Account(Record):
         self.is_from_opening = False  # periods begin with the loan, not with the hour
         self.is_first_at_once = False
         self.interest_due_ns = FAR_NS
+        self.is_in_doubt = False  # a position of it has a mark that is too old
         self.step_seat = 0  # of the last step of a liquidation, and when the next may follow
         self.step_ns = 0
         self.cash = np.zeros(CURRENCIES)

@@ -9,6 +9,7 @@ from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.funding import hear_funding, pay_funding
 from streamtrader.kernel.interest import charge_interest
 from streamtrader.kernel.liquidation import margin_call
+from streamtrader.kernel.market import Market
 from streamtrader.kernel.outbox import Outbox
 from streamtrader.kernel.state import Clock, State
 
@@ -64,17 +65,34 @@ def hear_mark(state: State, outbox: Outbox, calls: Any, event: Event) -> None:
 
 def tick(at_ns: int, state: State, outbox: Outbox, calls: Any) -> None:
     """All positions are marked, for a market may move without a trade; and who is short hears of it."""
-    markets, seats = state.markets, state.seats
+    accounts, markets, seats = state.accounts, state.markets, state.seats
+    for at in range(len(accounts)):
+        accounts[at].is_in_doubt = False
+    for instrument in range(len(markets)):
+        market = markets[instrument]
+        market.now_ns = max(market.event_ns, at_ns)
+        if market.rate_source >= 0:
+            take_rate(market, state)
     for index in range(len(seats)):
         seat = seats[index]
         if seat.position_lots != 0:
-            market = markets[seat.instrument]
-            market.now_ns = max(market.event_ns, at_ns)
-            seat.mark(market)
-    resum(state.accounts, markets, seats)
+            seat.mark(markets[seat.instrument])
+            if not markets[seat.instrument].is_valued():
+                accounts[seat.account].is_in_doubt = True
+    resum(accounts, markets, seats)
     for at in range(len(state.accounts)):
         if state.accounts[at].lacks_margin():
             margin_call(at, at_ns, state, outbox, calls)
+
+
+def take_rate(market: Market, state: State) -> None:
+    """What the quotes are worth now; with the first such word it is known what the account began with."""
+    is_first = market.quote_rate <= 0.0
+    market.take_rate(state.markets[market.rate_source])
+    if is_first and market.quote_rate > 0.0:
+        for index in range(market.first_seat, market.stop_seat):
+            seat = state.seats[index]
+            state.accounts[seat.account].initial_equity += seat.initial_cash * market.quote_rate
 
 
 def resum(accounts: Any, markets: Any, seats: Any) -> None:

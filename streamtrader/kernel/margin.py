@@ -32,7 +32,7 @@ def funds_refusal(order: Order, seat: Seat, market: Market, account: Account) ->
     reached = seat.position_lots + working + signed
     if reached == 0 or (reached > 0) != (order.side == BUY):
         return 0
-    if not market.is_valued():
+    if account.is_in_doubt or not market.is_valued():
         return STALE_MARK
     account.refresh(seat, market)
     if account.kind == SPOT:

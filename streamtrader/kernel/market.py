@@ -49,7 +49,10 @@ class Market(Record):
         self.funded_price = 0.0
         self.funded_ns = 0
         self.currency = 0  # of its quotes, as accounts count them
-        self.quote_rate = 1.0  # what a unit of it is worth in the account's currency
+        self.quote_rate = 1.0  # what a unit of it is worth in the account's currency; 0: not known yet
+        self.quote_rate_ns = 0  # when that was heard
+        self.rate_source = -1  # the market that says it; -1: it is fixed
+        self.is_rate_inverse = False
         self.is_long_at_cost = False  # a long position needs margin by what it cost, not by what it is worth
         self.is_hard_to_borrow = False
         self.coin_rate = 0.0  # what a borrowed coin costs a year, as a share of its value
@@ -64,6 +67,7 @@ class Market(Record):
         self.lots = 0
         self.before_lots = 0
         self.last_price = 0.0
+        self.trade_ns = 0
         self.state = NO_STATE
         self.state_before_cross = NO_STATE
         self.book_ns = 0
@@ -117,8 +121,17 @@ class Market(Record):
         return value * self.tiers[tier, RATE] - self.tiers[tier, AMOUNT]
 
     def is_valued(self) -> bool:
-        """Whether a position here has a value in the account's currency."""
-        return self.mark_price() > 0.0 and self.quote_rate > 0.0
+        """Whether a position here has a value in the account's currency, by marks that are not too old."""
+        if self.mark_price() <= 0.0 or self.quote_rate <= 0.0:
+            return False
+        return self.rate_source < 0 or self.now_ns - self.quote_rate_ns <= self.mark_age_ns_most
+
+    def take_rate(self, source: Market) -> None:
+        """What a unit of the quotes is worth, by another market; nothing new while that one is in doubt."""
+        price = source.mark_price()
+        if price > 0.0 and (source.state == BookState.LIVE or source.state == NO_STATE):
+            self.quote_rate = 1.0 / price if self.is_rate_inverse else price
+            self.quote_rate_ns = max(source.book_ns, source.trade_ns)
 
     def take_mark(self, event: Event) -> None:
         """The venue says by which price it judges positions; for a spot market it only says what others trade at."""
@@ -155,6 +168,7 @@ class Market(Record):
             is_priced = trade.is_volume_only == 0.0
             if is_priced:
                 self.last_price = trade.price
+                self.trade_ns = self.now_ns
             if self.candle.interval_ns > 0:
                 if is_priced:
                     self.candle.add(trade.price, trade.size, self.now_ns)

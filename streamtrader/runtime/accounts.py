@@ -52,6 +52,8 @@ class AccountTerms:
     """
 
     is_shared: bool = False
+    currency: str = ""  # empty: that of the first instrument that is traded
+    marks: tuple[tuple[str, float], ...] = ()  # what a unit of other currencies is worth, where no market says it
     kind: AccountKind = AccountKind.MARGIN
     leverage: float = 1.0
     is_long_at_cost: bool = False
@@ -164,6 +166,8 @@ def account_terms(settings: AccountSettings) -> AccountTerms:
         tiers.setdefault(each.symbol, []).append(Tier(value_most, each.maintenance_rate, amount, each.leverage_most))
     return AccountTerms(
         is_shared=settings.is_shared,
+        currency=settings.currency,
+        marks=tuple(sorted(settings.marks.items())),
         kind=AccountKind[settings.kind.upper()],
         leverage=settings.leverage,
         is_long_at_cost=settings.long_margin == "cost",

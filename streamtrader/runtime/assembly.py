@@ -29,6 +29,7 @@ from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import RULE_SLOTS, Call, Interpreted, address_for, kinds_of, play, refuses
 from streamtrader.risk.rule import RiskRule
 from streamtrader.runtime.accounts import AccountTerms, Ownership, accounts_of, margin_terms, ownership
+from streamtrader.runtime.currencies import Conversion, conversions
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
 from streamtrader.runtime.explaining import why_not_compiled
@@ -92,8 +93,9 @@ def assemble(
     opposite ends (`classes_first`) each find there what the other has compiled.
     """
     ordered = sorted(placements, key=lambda placement: placement.instrument)
-    markets = boxed(*[_market(instrument, terms) for instrument in instruments])
     owned = _ownership(ordered, instruments, terms)
+    rates = conversions(instruments, {placement.instrument for placement in ordered}, terms.account)
+    markets = boxed(*[_market(*each, terms) for each in zip(instruments, rates, strict=True)])
     seats = boxed(*[_seat(at, placement, instruments, terms, owned) for at, placement in enumerate(ordered)])
     bounds = np.searchsorted(seats["instrument"], np.arange(len(instruments) + 1))
     markets["first_seat"], markets["stop_seat"] = bounds[:-1], bounds[1:]
@@ -104,7 +106,7 @@ def assemble(
     if any(kinds_of(type(placement.strategy), BASES) >> Kind.TIMER & 1 for placement in ordered):
         clock["timer_ns"] = NS_PER_S
         clock["due_ns"] = 0  # the first event starts the timer
-    if terms.account.needs_ticks:
+    if terms.account.needs_ticks or (markets["rate_source"] >= 0).any():
         clock["tick_ns"] = NS_PER_S
         clock["due_ns"] = 0
     for placement in ordered:
@@ -130,7 +132,7 @@ def _cached(sources: Sequence[Path]) -> bool:
     return bool(sources) and use_cache(sources) is not None
 
 
-def _market(instrument: Instrument, terms: Terms) -> Market:
+def _market(instrument: Instrument, conversion: Conversion, terms: Terms) -> Market:
     market = Market(
         instrument.ticks_per_unit,
         instrument.lots_per_unit,
@@ -139,6 +141,7 @@ def _market(instrument: Instrument, terms: Terms) -> Market:
         is_derivative=instrument.kind != "spot",
     )
     margin_terms(market, instrument, terms.account)
+    conversion.put_into(market)
     return market
 
 

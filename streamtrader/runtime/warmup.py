@@ -30,7 +30,8 @@ def place_holders(settings: Settings) -> tuple[Instrument, ...]:
     """An instrument for every symbol that a strategy names; their rules do not enter the machine code."""
     named = [symbol for strategy in settings.strategies for symbol in strategy.instruments]
     symbols = dict.fromkeys(named or settings.exchange.symbols)
-    return tuple(Instrument("none", symbol, "", "", Decimal("0.01"), Decimal("0.01")) for symbol in symbols)
+    quote = settings.account.currency  # none of them needs to be converted
+    return tuple(Instrument("none", symbol, "", quote, Decimal("0.01"), Decimal("0.01")) for symbol in symbols)
 
 
 def warm(settings: Settings) -> tuple[Scanner, float]:
