@@ -28,11 +28,13 @@ from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import RULE_SLOTS, Call, Interpreted, address_for, kinds_of, play, refuses
 from streamtrader.risk.rule import RiskRule
+from streamtrader.runtime.abilities import lacking
 from streamtrader.runtime.accounts import AccountTerms, Ownership, accounts_of, margin_terms, ownership
 from streamtrader.runtime.currencies import Conversion, conversions
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
 from streamtrader.runtime.explaining import why_not_compiled
+from streamtrader.runtime.latencies import LatencyTerms
 from streamtrader.simulator.venue import SimulatedVenue
 from streamtrader.strategies.strategy import BASES, PythonStrategy, Strategy
 from streamtrader.units import NS_PER_S
@@ -62,6 +64,7 @@ class Terms:
     cash_quote: float = 10_000.0
     up_latency_ns: int = 20_000_000
     down_latency_ns: int = 10_000_000
+    latency: LatencyTerms = field(default_factory=LatencyTerms)
     queue: int = 0  # a `Queue`
     queue_power: float = 2.0
     candle_ns: int = 0
@@ -69,12 +72,8 @@ class Terms:
     maker_fee_bps: float | None = None  # None: the instrument's own
     taker_fee_bps: float | None = None
     account: AccountTerms = field(default_factory=AccountTerms)
-    emulated: Collection[str] = ()  # of FEATURES: what the venue cannot do, so that the engine does it
+    emulated: Collection[str] | None = ()  # of FEATURES: what the engine does for the venue; None: what it must
     self_trade: int = 0  # a `SelfTrade`
-
-
-FEATURES = ("expiry", "amend", "iceberg", "stop", "trailing")
-"""What an order may ask for that not every venue knows."""
 
 
 def assemble(
@@ -159,10 +158,9 @@ def _seat(
     instrument = instruments[placement.instrument]
     maker = instrument.maker_fee_bps if terms.maker_fee_bps is None else terms.maker_fee_bps
     taker = instrument.taker_fee_bps if terms.taker_fee_bps is None else terms.taker_fee_bps
-    venue = SimulatedVenue(
-        terms.up_latency_ns, terms.down_latency_ns, terms.queue, terms.queue_power, self_trade=terms.self_trade
-    )
-    for feature in terms.emulated:
+    latency = terms.latency.of_seat(index, terms.up_latency_ns, terms.down_latency_ns)
+    venue = SimulatedVenue(latency, terms.queue, terms.queue_power, self_trade=terms.self_trade)
+    for feature in lacking(instrument) if terms.emulated is None else terms.emulated:
         setattr(venue, f"knows_{feature}", False)
     return Seat(venue, index, placement.instrument, owned.seat_cash, maker, taker, terms.day_offset_ns, owned.account_of[index])
 

@@ -16,7 +16,9 @@ from streamtrader.errors import ConfigError, StrategyError
 from streamtrader.kernel.calls import use_cache
 from streamtrader.runtime.accounts import account_terms
 from streamtrader.runtime.assembly import Placement, Terms
+from streamtrader.runtime.latencies import latency_terms
 from streamtrader.simulator.queue import Queue
+from streamtrader.simulator.takers import SelfTrade
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
 from streamtrader.units import NS_PER_MS, NS_PER_S
 from streamtrader.venues.binance.scan import Scanner, compiled_scanner
@@ -162,8 +164,11 @@ def terms_of(settings: Settings) -> Terms:
         cash_quote=settings.engine.cash_quote,
         up_latency_ns=round(simulator.up_latency_ms * NS_PER_MS),
         down_latency_ns=round(simulator.down_latency_ms * NS_PER_MS),
+        latency=latency_terms(simulator),
         queue=int(Queue[simulator.queue.upper()]),
         queue_power=simulator.queue_power,
+        emulated=simulator.emulate,
+        self_trade=int(SelfTrade[simulator.self_trade.upper()]),
         candle_ns=0 if "candle" in settings.venue.channels else settings.candles.interval_s * NS_PER_S,
         day_offset_ns=settings.risk.daily_loss.reset_hour_utc * 3_600 * NS_PER_S,
         maker_fee_bps=simulator.maker_fee_bps,

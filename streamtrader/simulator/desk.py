@@ -12,6 +12,7 @@ from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.orders import ORDER_SLOTS, Refusal
 from streamtrader.kernel.record import Record
 from streamtrader.simulator.flight import Flight
+from streamtrader.simulator.latency import Latency
 from streamtrader.simulator.resting import CANCELLED, FILLED_AS_MAKER, Resting
 
 TAKEN_SLOTS = 32
@@ -22,12 +23,10 @@ class Desk(Record):
     """`position_lots` is the venue's own count: it is ahead of what the seat has heard."""
 
     def __init__(
-        self, up_ns: int = 20_000_000, down_ns: int = 10_000_000, queue: int = 0, power: float = 2.0,
+        self, latency: Latency | None = None, queue: int = 0, power: float = 2.0,
         bare_floor_bps: float = 1.0, bare_range_share: float = 0.1, bare_volume_share: float = 0.1,
         self_trade: int = 0, slots: int = ORDER_SLOTS,
     ) -> None:  # fmt: skip
-        self.up_ns = up_ns
-        self.down_ns = down_ns
         self.queue = queue  # a `Queue`
         self.power = float(power)
         self.bare_floor_bps = float(bare_floor_bps)
@@ -48,12 +47,13 @@ class Desk(Record):
         self.orders = np.zeros(slots, Resting().dtype)
         self.requests = Flight(4 * slots)
         self.reports = Flight(4 * slots)
+        self.latency = latency if latency is not None else Latency()
         self.taken = np.zeros((TAKEN_SLOTS, 2), np.int64)  # key, lots taken that the feed has not shown yet
 
     def report(
         self, at_ns: int, kind: int, order_id: int, ticks: int, lots: int, remaining: int, code: int
     ) -> None:
-        self.reports.push(at_ns + self.down_ns, kind, order_id, ticks, lots, remaining, code)
+        self.reports.push(self.latency.answer_ns(at_ns), kind, order_id, ticks, lots, remaining, code)
 
     def has_room(self) -> bool:
         """Each order keeps two places: for its end and for its acknowledgement."""

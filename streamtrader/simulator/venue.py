@@ -1,8 +1,8 @@
 """The simulated venue: what our orders would have met, as one kernel record a seat.
 
-It lives on the received clock. `up_ns` is the way of an order (sending and feed latency), `down_ns` that of the answer;
-the venue's own clock is not used, so a skewed one does no harm. An order that reaches the venue between two events
-meets the book as it was before the second one.
+It lives on the received clock: the way up is that of an order with the latency of the feed, the way down that of the
+answer (`latency.py`). The venue's own clock is not used, so a skewed one does no harm. An order that reaches the venue
+between two events meets the book as it was before the second one.
 
 * A taker walks the displayed book, best level first. What it took stays taken until the feed shows that level anew.
 * A maker queues behind all that was displayed at its price. Trades at the price move it up and fill it, in part or
@@ -56,11 +56,12 @@ class SimulatedVenue(Makers):
         open_lots = order.lots - order.filled_lots
         is_parted = order.display_lots != 0 and not self.knows_iceberg
         part = min(open_lots, order.display_lots) if is_parted else open_lots
-        at = self.requests.push(
-            now_ns + self.up_ns, NEW, order.id, order.ticks, order.filled_lots + part, part, code_of(order)
-        )
-        if at < 0:
+        if self.requests.free() == 0:
             return False
+        arrival_ns = self.latency.arrival_ns(now_ns)
+        at = self.requests.push(
+            arrival_ns, NEW, order.id, order.ticks, order.filled_lots + part, part, code_of(order)
+        )
         self.requests.words[at, DISPLAY] = 0 if is_parted else order.display_lots
         self.requests.words[at, EXPIRES] = 0 if order.is_timed_here else order.expires_ns
         self.requests.numbers[at, 0] = order.trigger.ticks
@@ -68,10 +69,15 @@ class SimulatedVenue(Makers):
         return True
 
     def send_cancel(self, order_id: int, now_ns: int) -> bool:
-        return self.requests.push(now_ns + self.up_ns, CANCEL, order_id, 0, 0, 0, 0) >= 0
+        if self.requests.free() == 0:
+            return False
+        return self.requests.push(self.latency.arrival_ns(now_ns), CANCEL, order_id, 0, 0, 0, 0) >= 0
 
     def send_amend(self, order: Order, now_ns: int) -> bool:
-        return self.requests.push(now_ns + self.up_ns, AMEND, order.id, order.new_ticks, order.new_lots, 0, 0) >= 0
+        if self.requests.free() == 0:
+            return False
+        arrival_ns = self.latency.arrival_ns(now_ns)
+        return self.requests.push(arrival_ns, AMEND, order.id, order.new_ticks, order.new_lots, 0, 0) >= 0
 
     def answer(self, now_ns: int, order: Order) -> bool:
         """The end of an order that never left: told like the venue's own answers, at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
 from streamtrader.simulator.flight import KIND, LOTS, ORDER
+from streamtrader.simulator.latency import Latency
 from streamtrader.simulator.resting import FILLED_AS_MAKER, FILLED_AS_TAKER
 from streamtrader.simulator.venue import SimulatedVenue
 
@@ -20,7 +21,7 @@ class Counter:
 
     def __init__(self, **models):
         self.market = Market(100.0, 1000.0)
-        self.venue = SimulatedVenue(0, 0, **models)
+        self.venue = SimulatedVenue(Latency(0, 0), **models)
         self.filled = {}
 
     def play(self, events):

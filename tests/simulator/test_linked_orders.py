@@ -9,7 +9,7 @@ import pytest
 from streamtrader.events import BUY, SELL, BookState
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import OutboxKind
-from streamtrader.runtime.assembly import FEATURES
+from streamtrader.runtime.abilities import FEATURES
 from tests.kernel.play import TERMS, planned, run
 from tests.kernel.players import (
     CANCEL,

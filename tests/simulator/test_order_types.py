@@ -9,7 +9,7 @@ import pytest
 from streamtrader.events import ASK, BID, BUY, SELL
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import OutboxKind
-from streamtrader.runtime.assembly import FEATURES
+from streamtrader.runtime.abilities import FEATURES
 from streamtrader.simulator.takers import SelfTrade
 from tests.kernel.play import SECOND, TERMS, planned, run
 from tests.kernel.players import (
