@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from streamtrader.config_section import Section, name_list
+from streamtrader.config_section import Section, Share, name_list
 
 LatencyMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)]
+TIERS_MOST = 16
 Feature = Literal["expiry", "amend", "iceberg", "stop", "trailing"]
 FeeBps = Annotated[float, Field(ge=-100, le=1_000, allow_inf_nan=False)]
+
+
+def _checked_tiers(given: Any) -> tuple[tuple[float, float, float], ...]:
+    """Not a type of tuples: one mistake should be told once."""
+    if not isinstance(given, list | tuple) or len(given) > TIERS_MOST:
+        raise ValueError(f"must be a list of at most {TIERS_MOST} tiers [volume, maker_bps, taker_bps]")
+    tiers = []
+    for tier in given:
+        is_triple = isinstance(tier, list | tuple) and len(tier) == 3
+        if not is_triple or not all(_is_number(each) for each in tier):
+            raise ValueError(f"must hold tiers of three numbers [volume, maker_bps, taker_bps], not {tier!r}")
+        if not all(-100 <= bps <= 1_000 for bps in tier[1:]):
+            raise ValueError(f"must hold rates from -100 to 1000 basis points, not {tier!r}")
+        tiers.append((float(tier[0]), float(tier[1]), float(tier[2])))
+    volumes = [tier[0] for tier in tiers]
+    if tiers and (volumes[0] != 0.0 or any(one >= other for one, other in pairwise(volumes))):
+        raise ValueError("must begin at a volume of 0, and each tier at a larger one than the tier before it")
+    return tuple(tiers)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+class FeeAssetSettings(Section):
+    name: str = ""
+    discount: Share = 0.25
+    balance: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)] = 0.0
+    price: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)] = 0.0
+    max_age_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 60.0
 
 
 class SimulatorSettings(Section):
@@ -22,7 +55,10 @@ class SimulatorSettings(Section):
     latency_file: str = ""
     maker_fee_bps: FeeBps | None = None
     taker_fee_bps: FeeBps | None = None
+    fee_tiers: Annotated[Any, AfterValidator(_checked_tiers)] = ()
+    fee_volume: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)] = 0.0
     queue: Literal["pessimistic", "power", "log", "trades", "optimistic"] = "pessimistic"
     queue_power: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)] = 2.0
     self_trade: Literal["none", "cancel_taker", "cancel_maker", "cancel_both"] = "cancel_maker"
+    fee_asset: FeeAssetSettings = FeeAssetSettings()
     emulate: Annotated[tuple[Feature, ...], BeforeValidator(name_list)] | None = None

@@ -229,6 +229,8 @@ def deliver_to_seats(
                 break
             clock.delivery_count += 1
             told.instrument = instrument
+            if seat.rates.asset_market >= 0:
+                seat.rates.see(state.markets[seat.rates.asset_market])
             kind = next_report(seat, market, account, outbox, told)
             account.refresh(seat, market)
             if kind == FILL:

@@ -7,7 +7,7 @@ from streamtrader.kernel.account import Account
 from streamtrader.kernel.charges import charge_liquidation
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order, Step
-from streamtrader.kernel.outbox import FORCED, TAKER, Outbox, OutboxKind
+from streamtrader.kernel.outbox import FEE_IN_ASSET, FORCED, TAKER, Outbox, OutboxKind
 from streamtrader.kernel.seat import RETRY_NS, Seat
 from streamtrader.kernel.waiting import end_of, pass_on
 
@@ -54,7 +54,11 @@ def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, to
             due_ns = market.now_ns
         elif code != 0:
             seat.target_retry_ns = due_ns + RETRY_NS
-    outbox.put(out, seat.index, due_ns, order_id, order.side, code, ticks, lots, remaining, fee)
+    told_fee = fee
+    if is_fill and seat.rates.paid_units > 0.0:
+        told_fee = seat.rates.paid_units
+        code |= FEE_IN_ASSET
+    outbox.put(out, seat.index, due_ns, order_id, order.side, code, ticks, lots, remaining, told_fee)
     if is_fill and code & FORCED:
         charge_liquidation(seat, market, account, outbox, order.side, due_ns, ticks, lots)
     write_report(told, is_fill, due_ns, order, market, ticks, lots, remaining, fee, code)

@@ -15,6 +15,7 @@ from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Blotter, Order, OrderState
 from streamtrader.kernel.outbox import Outbox, OutboxKind
+from streamtrader.kernel.rates import FeeRates
 from streamtrader.kernel.record import Record
 from streamtrader.units import NS_PER_DAY
 
@@ -91,7 +92,8 @@ class Seat(Record):
         self.halted = 0  # the Refusal that stops all but reducing orders, 0: none
         self.maker_fee_bps = float(maker_fee_bps)
         self.taker_fee_bps = float(taker_fee_bps)
-        self.fees = 0.0
+        self.rates = FeeRates(maker_fee_bps, taker_fee_bps)
+        self.fees = 0.0  # what was paid in a third asset is in it, at its worth then
         self.borrowed_coins = 0.0  # when it was looked at last
         self.borrowed_money = 0.0
         self.funded_lots = 0  # the position at the last funding
@@ -120,7 +122,7 @@ class Seat(Record):
             self.roll_day(market.now_ns)
         if price > 0.0:
             self.value = self.position_lots / market.lots_per_unit * price
-            self.equity = self.cash + self.value
+            self.equity = self.cash + self.value - self.rates.asset_cost
             self.peak_equity = max(self.peak_equity, self.equity)
             self.drawdown_worst = max(self.drawdown_worst, self.peak_equity - self.equity)
 
@@ -131,12 +133,12 @@ class Seat(Record):
         self.day_equity = self.equity
 
     def book_fill(self, market: Market, signed_lots: int, ticks: int, is_taker: bool) -> float:
-        """Take a fill into the account; returns its fee."""
+        """Take a fill into the account; returns what it costs, in quote currency."""
         notional = market.notional(ticks, abs(signed_lots))
-        fee = notional * (self.taker_fee_bps if is_taker else self.maker_fee_bps) * 1e-4
+        fee = self.rates.charge(notional, is_taker, market.now_ns)
         self.change_cost(signed_lots, notional)
         self.position_lots += signed_lots
-        self.cash -= (notional if signed_lots > 0 else -notional) + fee
+        self.cash -= (notional if signed_lots > 0 else -notional) + (0.0 if self.rates.paid_units > 0.0 else fee)
         self.fees += fee
         self.turnover += notional
         self.fill_count += 1

@@ -34,6 +34,7 @@ from streamtrader.runtime.currencies import Conversion, conversions
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
 from streamtrader.runtime.explaining import why_not_compiled
+from streamtrader.runtime.fee_terms import FeeTerms, rates_of
 from streamtrader.runtime.latencies import LatencyTerms
 from streamtrader.simulator.venue import SimulatedVenue
 from streamtrader.strategies.strategy import BASES, PythonStrategy, Strategy
@@ -72,6 +73,7 @@ class Terms:
     maker_fee_bps: float | None = None  # None: the instrument's own
     taker_fee_bps: float | None = None
     account: AccountTerms = field(default_factory=AccountTerms)
+    fees: FeeTerms = field(default_factory=FeeTerms)
     emulated: Collection[str] | None = ()  # of FEATURES: what the engine does for the venue; None: what it must
     self_trade: int = 0  # a `SelfTrade`
 
@@ -162,7 +164,9 @@ def _seat(
     venue = SimulatedVenue(latency, terms.queue, terms.queue_power, self_trade=terms.self_trade)
     for feature in lacking(instrument) if terms.emulated is None else terms.emulated:
         setattr(venue, f"knows_{feature}", False)
-    return Seat(venue, index, placement.instrument, owned.seat_cash, maker, taker, terms.day_offset_ns, owned.account_of[index])
+    seat = Seat(venue, index, placement.instrument, owned.seat_cash, maker, taker, terms.day_offset_ns, owned.account_of[index])
+    seat["rates"] = rates_of(terms.fees, instrument, instruments, maker, taker)
+    return seat
 
 
 def _boxes(records: Sequence[Any]) -> tuple[list[Any], list[np.ndarray[Any, Any]]]:

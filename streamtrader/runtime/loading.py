@@ -16,6 +16,7 @@ from streamtrader.errors import ConfigError, StrategyError
 from streamtrader.kernel.calls import use_cache
 from streamtrader.runtime.accounts import account_terms
 from streamtrader.runtime.assembly import Placement, Terms
+from streamtrader.runtime.fee_terms import fee_terms
 from streamtrader.runtime.latencies import latency_terms
 from streamtrader.simulator.queue import Queue
 from streamtrader.simulator.takers import SelfTrade
@@ -174,6 +175,7 @@ def terms_of(settings: Settings) -> Terms:
         maker_fee_bps=simulator.maker_fee_bps,
         taker_fee_bps=simulator.taker_fee_bps,
         account=account_terms(settings.account),
+        fees=fee_terms(simulator),
     )
 
 
