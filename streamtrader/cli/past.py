@@ -33,6 +33,13 @@ def replay(
     interpreted: Annotated[
         bool, typer.Option("--interpreted", help="The same loop uncompiled: slow, and a debugger can stop in it.")
     ] = False,
+    bounds: Annotated[
+        bool | None,
+        typer.Option(
+            "--bounds/--no-bounds",
+            help="Also the worst and the best place in every queue. Unset: where it takes about a second.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     plain: PlainOption = False,
     verbose: VerboseOption = False,
@@ -41,6 +48,7 @@ def replay(
     options = common(config, overrides, strategy=strategy, is_json=as_json, is_plain=plain, is_verbose=verbose)
     with told_errors(options):
         from streamtrader.observers.screen import console_for, progress
+        from streamtrader.runtime.bounds import are_cheap, bounds_of
         from streamtrader.runtime.replay import replay as play
         from streamtrader.storage.recording import recorded_files
         from streamtrader.storage.tape import Tape
@@ -51,6 +59,8 @@ def replay(
         console = console_for(sys.stderr, os.environ)
         with progress(console, "replay", total, is_shown=not (as_json or plain)) as move:
             result = play(tapes, settings, interpreted=interpreted, on_progress=lambda done, _all: move(done))
+            if bounds or (bounds is None and not interpreted and are_cheap(result, settings)):
+                result.bounds = bounds_of(tapes, settings, result, interpreted=interpreted)
         document = result.as_json()
         tell(document, is_json=as_json, show=lambda: _show_replay(document))
         if result.failed_seats:
@@ -75,6 +85,11 @@ def _show_replay(document: dict[str, Any]) -> None:
         f"{document['events']:,} events in {document['seconds']:.3f} s ({document['events_per_s'] / 1e6:.1f} M/s)   "
         f"pnl {document['pnl']:+,.2f}   fees {document['fees']:,.2f}   state {document['state_sha256'][:16]}"
     )
+    for name, bound in document["bounds"].items():
+        console.print(
+            f"{name + ' queue':<18} fills {bound['fills']:,} ({bound['partial_fills']:,} partial)   "
+            f"turnover {bound['turnover']:,.2f}   fees {bound['fees']:,.2f}   pnl {bound['pnl']:+,.2f}"
+        )
     for note in document["notes"]:
         console.print(f"note: {note}")
 

@@ -56,6 +56,7 @@ class ReplayResult:
     stop_ns: int = 0
     seats: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bounds: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def events_per_s(self) -> float:

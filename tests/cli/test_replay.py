@@ -117,3 +117,25 @@ def test_people_get_a_table(short_tape):
     outcome = called("replay", short_tape, "--strategy", "EmaCross")
 
     assert "EmaCross" in outcome.out and "events in" in outcome.out
+
+
+def test_a_replay_tells_the_worst_and_the_best_queue_beside_its_own(short_tape):
+    arguments = ("replay", short_tape, "--strategy", "ImbalanceMaker", "--json")
+
+    told = called(*arguments, "--set", "simulator.queue=power").document
+    best = called(*arguments, "--set", "simulator.queue=optimistic").document
+
+    bounds = told["bounds"]
+    assert {name: bound["queue"] for name, bound in bounds.items()} == {
+        "pessimistic": "pessimistic", "optimistic": "optimistic"
+    }
+    assert bounds["pessimistic"]["orders"] > 0
+    assert all(bounds["optimistic"][name] == best[name] for name in ("fills", "turnover", "fees", "pnl"))
+    assert best["bounds"]["optimistic"] == bounds["optimistic"]
+
+
+def test_bounds_can_be_left_out_and_are_lines_on_a_terminal(short_tape):
+    arguments = ("replay", short_tape, "--strategy", "ImbalanceMaker")
+
+    assert called(*arguments, "--no-bounds", "--json").document["bounds"] == {}
+    assert "optimistic queue" in called(*arguments).out
