@@ -7,6 +7,7 @@ from streamtrader.strategies.execution import Pegged, Pov, Shortfall, Twap, Vwap
 from streamtrader.strategies.imbalance_maker import ImbalanceMaker
 from streamtrader.strategies.rsi_momentum import RsiMomentum
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
+from streamtrader.strategies.target_weights import TargetWeights
 from streamtrader.strategies.vwap_reversion import VwapReversion
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RsiMomentum",
     "Shortfall",
     "Strategy",
+    "TargetWeights",
     "Twap",
     "Vwap",
     "VwapReversion",

