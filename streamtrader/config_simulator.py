@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from streamtrader.config_section import Section, Share, name_list
 
 LatencyMs = Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)]
+SlippageBps = Annotated[float, Field(ge=0, le=5_000, allow_inf_nan=False)]
+Coefficient = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
 TIERS_MOST = 16
 Feature = Literal["expiry", "amend", "iceberg", "stop", "trailing"]
 FeeBps = Annotated[float, Field(ge=-100, le=1_000, allow_inf_nan=False)]
@@ -59,6 +61,19 @@ class SimulatorSettings(Section):
     fee_volume: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)] = 0.0
     queue: Literal["pessimistic", "power", "log", "trades", "optimistic"] = "pessimistic"
     queue_power: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)] = 2.0
+    impact: Literal["none", "square_root", "almgren_chriss"] = "none"
+    impact_prefactor: Coefficient = 0.9
+    impact_permanent_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    impact_temporary: Coefficient = 0.142
+    impact_permanent: Coefficient = 0.314
+    impact_half_life_s: Annotated[float, Field(ge=0, le=86_400_000, allow_inf_nan=False)] = 300.0
+    participation_cap: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    bare_floor_bps: SlippageBps = 1.0
+    bare_range_share: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.1
+    bare_volatility_share: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.0
+    bare_spread_bps: SlippageBps = 0.0
+    bare_random_bps: SlippageBps = 0.0
+    bare_volume_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.1
     self_trade: Literal["none", "cancel_taker", "cancel_maker", "cancel_both"] = "cancel_maker"
     fee_asset: FeeAssetSettings = FeeAssetSettings()
     emulate: Annotated[tuple[Feature, ...], BeforeValidator(name_list)] | None = None

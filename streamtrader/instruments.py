@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -20,6 +20,62 @@ class Most(NamedTuple):
 
 
 BELIEVED = Most(ABSURD_PRICE, ABSURD_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a venue demands of an order beside its steps and its smallest value; 0 is no demand.
+
+    Sizes are in base currency, prices and values in quote currency. `bid_up` to `ask_down` are multiples of the average
+    price of so many minutes (0: of the last price) between which the limits of buyers and sellers must lie.
+    `maximum_notional` binds orders with a limit; `maximum_orders` is how many may be open at once.
+    """
+
+    minimum_size: Decimal = Decimal(0)
+    maximum_size: Decimal = Decimal(0)
+    maximum_market_size: Decimal = Decimal(0)
+    minimum_price: Decimal = Decimal(0)
+    maximum_price: Decimal = Decimal(0)
+    bid_up: Decimal = Decimal(0)
+    bid_down: Decimal = Decimal(0)
+    ask_up: Decimal = Decimal(0)
+    ask_down: Decimal = Decimal(0)
+    average_minutes: int = 0
+    maximum_notional: Decimal = Decimal(0)
+    maximum_orders: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not Decimal(value).is_finite() or value < 0:
+                raise ConfigError(f"filters: {name} must not be negative, and not {value}")
+        for least, most in (("minimum_size", "maximum_size"), ("minimum_price", "maximum_price"),
+                            ("bid_down", "bid_up"), ("ask_down", "ask_up")):  # fmt: skip
+            low, high = getattr(self, least), getattr(self, most)
+            if 0 < high < low:
+                raise ConfigError(f"filters: {least} of {low} is above {most} of {high}: no order could pass")
+
+    @property
+    def has_any(self) -> bool:
+        return self != NO_FILTERS
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: only what is demanded."""
+        return {
+            name: decimal_text(value) if isinstance(value, Decimal) else value
+            for name, value in asdict(self).items()
+            if value
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Filters:
+        counts = ("average_minutes", "maximum_orders")
+        known: dict[str, Any] = {
+            name: int(value) if name in counts else Decimal(str(value)) for name, value in values.items()
+        }
+        return cls(**known)
+
+
+NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +97,7 @@ class Instrument:
     taker_fee_bps: float = 10.0
     kind: str = "spot"
     contract_size: Decimal = Decimal(1)
+    filters: Filters = NO_FILTERS
 
     def __post_init__(self) -> None:
         for name in ("price_tick", "size_lot", "contract_size"):
@@ -49,6 +106,8 @@ class Instrument:
                 raise ConfigError(f"{self.symbol}: {name} must be above zero, not {step}")
         if not self.minimum_notional.is_finite() or self.minimum_notional < 0:
             raise ConfigError(f"{self.symbol}: minimum_notional must not be negative")
+        if 0 < self.filters.maximum_notional < self.minimum_notional:
+            raise ConfigError(f"{self.symbol}: minimum_notional is above maximum_notional: no order could pass")
         if self.kind not in KINDS:
             raise ConfigError(f"{self.symbol}: kind must be one of {', '.join(KINDS)}, not {self.kind}")
 
@@ -67,11 +126,10 @@ class Instrument:
         return Most(price, min(ABSURD_SIZE, STEPS_MOST / self.lots_per_unit))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: decimals as text."""
-        return {
-            name: decimal_text(value) if isinstance(value, Decimal) else value
-            for name, value in asdict(self).items()
-        }
+        """For JSON: decimals as text; filters only where there are any."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "filters"}
+        values = {name: decimal_text(value) if isinstance(value, Decimal) else value for name, value in own.items()}
+        return values | {"filters": self.filters.as_dict()} if self.filters.has_any else values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Instrument:
@@ -79,4 +137,6 @@ class Instrument:
         known: dict[str, Any] = {
             name: Decimal(str(value)) if name in decimals else value for name, value in values.items()
         }
+        if "filters" in known:
+            known["filters"] = Filters.from_dict(known["filters"])
         return cls(**known)

@@ -308,10 +308,16 @@ def tell_time(state: State, outbox: Outbox, calls: Any) -> bool:
 
 
 def play_for_all(state: State, outbox: Outbox, calls: Any, event: Event) -> None:
-    """A timer only moves the clock, a mark concerns all positions there; an operator's command concerns every seat."""
+    """A timer only moves the clock; a mark concerns all positions there, a halt is the market's, a command every seat's."""
     clock, markets, seats = state.clock[0], state.markets, state.seats
     if event.kind == Kind.MARK:
         hear_mark(state, outbox, calls, event)
+    elif event.kind == Kind.STATUS:
+        market = markets[event.instrument]
+        market.now_ns = clock.now_ns
+        market.event_ns = clock.now_ns
+        market.observe_rest(event)
+        return
     if event.kind != Kind.COMMAND:
         return
     command = int64(event.command.code)  # type: ignore[attr-defined]

@@ -6,14 +6,19 @@ import math
 
 import numpy as np
 
-from streamtrader.events import ASK, BID, MORE, NEWEST, TOP, WARM, BookState, Event, Kind, TapeEvent
+from streamtrader.events import ASK, BID, MORE, NEWEST, TOP, WARM, BookState, Event, Kind, TapeEvent, TradingStatus
 from streamtrader.kernel.book import BOOK_SLOTS, Book
 from streamtrader.kernel.candles import FAR_NS, CandleBuilder
 from streamtrader.kernel.compiler import inlined
+from streamtrader.kernel.demands import Demands
+from streamtrader.kernel.minutes import Minutes
 from streamtrader.kernel.record import Record, int64
 
 TIER_SLOTS = 16
 CAP, RATE, AMOUNT, LEVERAGE = range(4)  # of a tier
+# Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
+TRADING, UNKNOWN = int(TradingStatus.TRADING), int(TradingStatus.UNKNOWN)
+HALTED, CLOSED = int(TradingStatus.HALTED), int(TradingStatus.CLOSED)
 NO_STATE = 0  # no feed ever spoke of a book: trades only, or rows from a file without book states
 
 
@@ -79,6 +84,9 @@ class Market(Record):
         self.trade_count = 0
         self.message_count = 0
         self.warm_count = 0  # candles of before the session
+        self.status = 0  # a `TradingStatus`; 0: nobody ever spoke of it
+        self.demands = Demands()
+        self.minutes = Minutes()
         self.candle = CandleBuilder(candle_ns)
         self.closed = np.zeros(1, TapeEvent().dtype)  # the candle that is being delivered
         self.book = Book(slots)
@@ -169,6 +177,8 @@ class Market(Record):
             if is_priced:
                 self.last_price = trade.price
                 self.trade_ns = self.now_ns
+            if self.minutes.is_on and is_priced:
+                self.minutes.add(trade.price, trade.size, self.now_ns)
             if self.candle.interval_ns > 0:
                 if is_priced:
                     self.candle.add(trade.price, trade.size, self.now_ns)
@@ -193,11 +203,34 @@ class Market(Record):
             self.state_before_cross = NO_STATE
             if self.state == BookState.GAP:
                 self.gap_count += 1
+        elif kind == Kind.STATUS:
+            self.status = int64(event.status.status)  # type: ignore[attr-defined]
         elif kind == Kind.CANDLE and event.flags & WARM:
             self.warm_count += 1
             if event.flags & NEWEST and self.has_length(event) and self.trade_count == 0:
                 self.candle.go_on(event.venue_ns + self.candle.interval_ns, event.candle.close)  # type: ignore[attr-defined]
                 self.due_ns = min(self.due_ns, self.candle.end_ns)
+
+    def is_matching(self) -> bool:
+        """Whether orders meet; in an auction they are only taken."""
+        return self.status == 0 or self.status == TRADING or self.status == UNKNOWN
+
+    def is_halted(self) -> bool:
+        """Whether new orders are not even taken."""
+        return self.status == HALTED or self.status == CLOSED
+
+    def demanded(self, side: int, ticks: int, lots: int, order_count: int) -> int:
+        """The filter of the venue that an order breaks beside so many open ones; 0: none."""
+        if not self.demands.has_any:
+            return 0
+        price = self.last_price
+        if self.demands.average_minutes > 0 and self.minutes.minute >= 0:
+            self.minutes.roll(self.now_ns)
+            price = self.minutes.average_price(self.demands.average_minutes)
+        if price == 0.0:
+            price = self.mark_price()
+        per_value = self.ticks_per_unit * self.lots_per_unit
+        return self.demands.refusal_of(side, ticks, lots, order_count, price * self.ticks_per_unit, per_value)
 
     def has_length(self, event: Event) -> bool:
         """Whether a candle of the past is as long as those that are built here; the clock may stand just before its end."""

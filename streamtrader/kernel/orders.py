@@ -92,6 +92,7 @@ class Refusal(enum.IntEnum):
     HARD_TO_BORROW = 42
     LEVERAGE = 43  # the venue allows less for a position so large
     STALE_MARK = 44  # nobody knows what it is worth
+    NOT_TRADING = 45  # the venue has halted the market
     USER = 50  # rules that are not ours
     WOULD_TAKE = 100  # post-only, but it would have traded at once
     NO_LIQUIDITY = 101
@@ -99,6 +100,13 @@ class Refusal(enum.IntEnum):
     EXPIRED = 103
     SELF_TRADE = 104  # it would have met an own order
     POSITION_CLOSED = 105  # reduce-only, and nothing was left to reduce
+    MARKET_HALTED = 106
+    PRICE_FILTER = 110  # filters of the venue, in Binance's words
+    LOT_SIZE = 111
+    MARKET_LOT_SIZE = 112
+    PERCENT_PRICE = 113
+    NOTIONAL_FILTER = 114
+    MAX_NUM_ORDERS = 115
 
 
 _LIFE = {

@@ -36,7 +36,7 @@ from streamtrader.kernel.waiting import end_of
 INTENT, HALTED, SENT = int(OutboxKind.INTENT), int(OutboxKind.HALTED), int(OutboxKind.SENT)
 ARMED, TRIGGERED = int(OutboxKind.ARMED), int(OutboxKind.TRIGGERED)
 REQUESTS_FULL, TRIGGER_INVALID = int(Refusal.REQUESTS_FULL), int(Refusal.TRIGGER_INVALID)
-NOTHING_TO_REDUCE = int(Refusal.NOTHING_TO_REDUCE)
+NOTHING_TO_REDUCE, NOT_TRADING = int(Refusal.NOTHING_TO_REDUCE), int(Refusal.NOT_TRADING)
 WITHDRAWN, NOTIONAL_BELOW_MINIMUM, BOOK_NOT_LIVE = int(Refusal.WITHDRAWN), int(Refusal.NOTIONAL_BELOW_MINIMUM), int(Refusal.BOOK_NOT_LIVE)
 ASK_CANCEL, REFUSE, PASS = int(Step.ASK_CANCEL), int(Step.REFUSE), int(Step.PASS)
 ARM, AMEND, AMENDED = int(Step.ARM), int(Step.AMEND), int(OutboxKind.AMENDED)
@@ -265,8 +265,10 @@ def gate(order: Order, seat: Seat, market: Market, account: Account) -> int:
     if price > 0.0 and market.size_of(order.lots) * price < market.minimum_notional and not is_whole:
         return NOTIONAL_BELOW_MINIMUM
     is_live = market.state == BookState.LIVE or (market.state == NO_STATE and not market.is_warming())
-    if seat.halted == 0 and is_live:
+    if seat.halted == 0 and is_live and not market.is_halted():
         return 0
     if Broker(seat, market, account).is_reducing(order):
         return 0
-    return seat.halted if seat.halted != 0 else BOOK_NOT_LIVE
+    if seat.halted != 0:
+        return seat.halted
+    return NOT_TRADING if market.is_halted() else BOOK_NOT_LIVE

@@ -31,11 +31,13 @@ from streamtrader.risk.rule import RiskRule
 from streamtrader.runtime.abilities import lacking
 from streamtrader.runtime.accounts import AccountTerms, Ownership, accounts_of, margin_terms, ownership
 from streamtrader.runtime.currencies import Conversion, conversions
+from streamtrader.runtime.demands import demand
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
 from streamtrader.runtime.explaining import why_not_compiled
 from streamtrader.runtime.fee_terms import FeeTerms, rates_of
 from streamtrader.runtime.latencies import LatencyTerms
+from streamtrader.runtime.taking import TakingTerms
 from streamtrader.simulator.venue import SimulatedVenue
 from streamtrader.strategies.strategy import BASES, PythonStrategy, Strategy
 from streamtrader.units import NS_PER_S
@@ -74,6 +76,7 @@ class Terms:
     taker_fee_bps: float | None = None
     account: AccountTerms = field(default_factory=AccountTerms)
     fees: FeeTerms = field(default_factory=FeeTerms)
+    taking: TakingTerms = field(default_factory=TakingTerms)
     emulated: Collection[str] | None = ()  # of FEATURES: what the engine does for the venue; None: what it must
     self_trade: int = 0  # a `SelfTrade`
 
@@ -143,6 +146,9 @@ def _market(instrument: Instrument, conversion: Conversion, terms: Terms) -> Mar
     )
     margin_terms(market, instrument, terms.account)
     conversion.put_into(market)
+    demand(market, instrument)
+    if terms.taking.needs_minutes:
+        market.minutes.is_on = True
     return market
 
 
@@ -162,6 +168,7 @@ def _seat(
     taker = instrument.taker_fee_bps if terms.taker_fee_bps is None else terms.taker_fee_bps
     latency = terms.latency.of_seat(index, terms.up_latency_ns, terms.down_latency_ns)
     venue = SimulatedVenue(latency, terms.queue, terms.queue_power, self_trade=terms.self_trade)
+    terms.taking.write(venue, index)
     for feature in lacking(instrument) if terms.emulated is None else terms.emulated:
         setattr(venue, f"knows_{feature}", False)
     seat = Seat(venue, index, placement.instrument, owned.seat_cash, maker, taker, terms.day_offset_ns, owned.account_of[index])

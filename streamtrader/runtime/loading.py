@@ -18,6 +18,7 @@ from streamtrader.runtime.accounts import account_terms
 from streamtrader.runtime.assembly import Placement, Terms
 from streamtrader.runtime.fee_terms import fee_terms
 from streamtrader.runtime.latencies import latency_terms
+from streamtrader.runtime.taking import taking_terms
 from streamtrader.simulator.queue import Queue
 from streamtrader.simulator.takers import SelfTrade
 from streamtrader.strategies.strategy import PythonStrategy, Strategy
@@ -176,6 +177,7 @@ def terms_of(settings: Settings) -> Terms:
         taker_fee_bps=simulator.taker_fee_bps,
         account=account_terms(settings.account),
         fees=fee_terms(simulator),
+        taking=taking_terms(simulator),
     )
 
 

@@ -9,10 +9,12 @@ import numpy as np
 
 from streamtrader.events import BUY
 from streamtrader.kernel.candles import FAR_NS
+from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import ORDER_SLOTS, Refusal
 from streamtrader.kernel.record import Record
 from streamtrader.simulator.flight import Flight
-from streamtrader.simulator.latency import Latency
+from streamtrader.simulator.impact import Impact
+from streamtrader.simulator.latency import Generator, Latency
 from streamtrader.simulator.resting import CANCELLED, FILLED_AS_MAKER, Resting
 
 TAKEN_SLOTS = 32
@@ -24,14 +26,22 @@ class Desk(Record):
 
     def __init__(
         self, latency: Latency | None = None, queue: int = 0, power: float = 2.0,
-        bare_floor_bps: float = 1.0, bare_range_share: float = 0.1, bare_volume_share: float = 0.1,
         self_trade: int = 0, slots: int = ORDER_SLOTS,
     ) -> None:  # fmt: skip
         self.queue = queue  # a `Queue`
         self.power = float(power)
-        self.bare_floor_bps = float(bare_floor_bps)
-        self.bare_range_share = float(bare_range_share)
-        self.bare_volume_share = float(bare_volume_share)
+        self.impact = Impact()
+        self.has_impact = False
+        self.participation = 0.0  # the share of a minute's volume that may be taken in the next; 0: all
+        self.share_minute = -1
+        self.share_lots = 0  # taken in that minute
+        self.bare_floor_bps = 1.0  # without a book the price is worse by the greatest of three
+        self.bare_range_share = 0.1
+        self.bare_volatility_share = 0.0
+        self.bare_spread_bps = 0.0  # and by half of this
+        self.bare_random_bps = 0.0  # and by anything up to this
+        self.bare_volume_share = 0.1
+        self.generator = Generator()
         self.self_trade = self_trade  # a `SelfTrade`
         self.knows_expiry = True  # what the venue can do itself; the engine does the rest
         self.knows_amend = True
@@ -100,6 +110,22 @@ class Desk(Record):
         if lots < wanted:
             self.report(at_ns, CANCELLED, order.id, order.ticks, order.lots, 0, POSITION_CLOSED)
             order.lots = 0
+
+    def allowance(self, market: Market, at_ns: int) -> int:
+        """How many lots may be taken in this minute yet; what was traded in the one before it is the measure."""
+        market.minutes.roll(at_ns)
+        if market.minutes.minute != self.share_minute:
+            self.share_minute = market.minutes.minute
+            self.share_lots = 0
+        return max(0, market.lots_of(self.participation * market.minutes.last_volume()) - self.share_lots)
+
+    def reach_for(self, key: int, displayed: int, wanted: int, market: Market, at_ns: int) -> int:
+        """`claim`, within the share of the volume that one may be."""
+        if self.participation == 0.0:
+            return self.claim(key, displayed, wanted)
+        lots = self.claim(key, displayed, min(wanted, self.allowance(market, at_ns)))
+        self.share_lots += lots
+        return lots
 
     def claim(self, key: int, displayed: int, wanted: int) -> int:
         """What may still be had of a displayed level; it is remembered as taken. Full memory: nothing."""

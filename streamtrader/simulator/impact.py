@@ -131,6 +131,20 @@ class Impact(Record):
         self.permanent_shift += self.permanent * volatility * share
         return self.permanent_shift + self.temporary_shift
 
+    def mean_shift(self, signed_size: float, volume: float, volatility: float, now_ns: int) -> float:
+        """What such a trade would pay on average: the shift as it grows from before the trade to after it.
+
+        The mean of the law over the flow, so that going in and out at one moment pays back what it cost, and no more.
+        """
+        share = signed_size / volume if volume > 0.0 else math.nan
+        is_sensible = math.isfinite(share) and share != 0.0 and volatility > 0.0 and math.isfinite(volatility)
+        if not is_sensible:
+            return self.price_shift(now_ns)
+        power = self.exponent + 1.0
+        before = self.flow * self.kept(now_ns, self.exponent)
+        grown = (abs(before + share) ** power - abs(before) ** power) / (power * share)
+        return self.permanent_shift + volatility * (self.temporary * grown + 0.5 * self.permanent * share)
+
     def price_shift(self, now_ns: int) -> float:
         """The shift at a time: a market that would stand at 100 stands at 100 * (1 + shift)."""
         return self.permanent_shift + self.temporary_shift * self.kept(now_ns, 1.0)

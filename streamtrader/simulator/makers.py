@@ -17,9 +17,9 @@ class Makers(Takers):
         if kind == Kind.BOOK:
             if self.taken_count > 0:
                 self.refresh(int64(event.side), market.ticks, event.flags & TOP != 0)
-            if self.count > 0:
+            if self.count > 0 and market.is_matching():
                 self.match_level(event, market)
-        elif kind == Kind.TRADE:
+        elif kind == Kind.TRADE and market.is_matching():
             if self.count > 0 and event.trade.is_volume_only == 0.0:  # type: ignore[attr-defined]
                 self.match_trade(event, market)
                 if self.armed_count > 0:
@@ -28,7 +28,8 @@ class Makers(Takers):
             self.taken_count = 0
         elif kind == Kind.QUOTE and not market.has_depth:
             self.taken_count = 0
-            self.match_quote(event, market)
+            if market.is_matching():
+                self.match_quote(event, market)
 
     def refresh(self, side: int, ticks: int, whole_side: bool) -> None:
         """The feed shows a level anew: what we took there is in it, or came back."""
@@ -52,7 +53,8 @@ class Makers(Takers):
                         self.move_up(order, market)
                 elif market.lots > 0 and order.reaches(market.ticks):
                     key = market.ticks * 2 + int64(event.side)
-                    self.fill(order, market.event_ns, self.claim(key, market.lots, order.lots))
+                    lots = self.reach_for(key, market.lots, order.lots, market, market.event_ns)
+                    self.fill(order, market.event_ns, lots)
             if order.lots == 0:
                 self.remove(index)
             else:
@@ -74,7 +76,8 @@ class Makers(Takers):
                 order.traded_lots = 0.0
             if top[opposite] >= 0 and order.reaches(top[opposite]):
                 key = top[opposite] * 2 + opposite
-                self.fill(order, market.event_ns, self.claim(key, top_lots[opposite], order.lots))
+                lots = self.reach_for(key, top_lots[opposite], order.lots, market, market.event_ns)
+                self.fill(order, market.event_ns, lots)
             if order.lots == 0:
                 self.remove(index)
             else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import math
 
 import numpy as np
 
-from streamtrader.events import BUY
+from streamtrader.events import BUY, SELL
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Refusal
+from streamtrader.kernel.record import int64
 from streamtrader.simulator.desk import POSITION_CLOSED, Desk
 from streamtrader.simulator.flight import CODE, DISPLAY, EXPIRES, LOTS, ORDER, REMAINING, TICKS
 from streamtrader.simulator.queue import OPTIMISTIC
@@ -17,6 +19,7 @@ from streamtrader.simulator.resting import (
     AMEND_REJECTED,
     AMENDED,
     FILLED_AS_TAKER,
+    IS_BUY,
     REJECTED,
     Resting,
 )
@@ -34,8 +37,17 @@ class SelfTrade(enum.IntEnum):
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 CANCEL_TAKER, CANCEL_MAKER = int(SelfTrade.CANCEL_TAKER), int(SelfTrade.CANCEL_MAKER)
 WOULD_TAKE, NO_LIQUIDITY, SELF_TRADE = int(Refusal.WOULD_TAKE), int(Refusal.NO_LIQUIDITY), int(Refusal.SELF_TRADE)
+MARKET_HALTED = int(Refusal.MARKET_HALTED)
 KILLED_UNFILLED, TOO_MANY_ORDERS = int(Refusal.KILLED_UNFILLED), int(Refusal.TOO_MANY_ORDERS)
 LEVELS_WALKED = 64
+
+
+def shifted(ticks: int, shift: float, side: int) -> int:
+    """A price moved by a fraction, to the next tick that is worse for who pays it."""
+    if shift == 0.0:
+        return ticks
+    moved = ticks * (1.0 + shift)
+    return max(1, int64(math.ceil(moved - 1e-9)) if side == BUY else int64(math.floor(moved + 1e-9)))
 
 
 class Takers(Desk):
@@ -43,6 +55,11 @@ class Takers(Desk):
         """A new order is here."""
         if self.count == len(self.orders):
             self.report(due_ns, REJECTED, words[ORDER], words[TICKS], 0, words[LOTS], TOO_MANY_ORDERS)
+            return
+        side = BUY if words[CODE] & IS_BUY != 0 else SELL
+        refusal = MARKET_HALTED if market.is_halted() else market.demanded(side, words[TICKS], words[REMAINING], self.count)
+        if refusal != 0:
+            self.report(due_ns, REJECTED, words[ORDER], words[TICKS], 0, words[LOTS], refusal)
             return
         order = self.orders[self.count]
         self.count += 1
@@ -68,7 +85,7 @@ class Takers(Desk):
         """The order meets the book."""
         order = self.orders[index]
         opposite = market.book.top[1 - order.side]
-        crosses = opposite >= 0 and order.reaches(opposite)
+        crosses = opposite >= 0 and order.reaches(opposite) and market.is_matching()
         if order.post_only and crosses:
             if is_new:
                 self.report(due_ns, REJECTED, order.id, order.ticks, order.lots, 0, WOULD_TAKE)
@@ -76,16 +93,16 @@ class Takers(Desk):
             else:
                 self.cancel(index, due_ns, WOULD_TAKE)
             return
-        if order.all_or_none and self.available(order, market) < order.lots:
+        if order.all_or_none and (not market.is_matching() or self.available(order, market) < order.lots):
             self.cancel(index, due_ns, KILLED_UNFILLED)
             return
-        if crosses or self.self_trade != 0:
+        if crosses or (self.self_trade != 0 and market.is_matching()):
             index = self.trade(index, due_ns, market)
             if index < 0:
                 return
             order = self.orders[index]
         is_bare = not market.has_depth and opposite < 0 and market.book.top[order.side] < 0
-        if is_bare and order.ticks == 0 and not order.post_only:
+        if is_bare and order.ticks == 0 and not order.post_only and market.is_matching():
             self.take_bare(order, due_ns, market)
         self.rest(index, due_ns, market, is_new)
 
@@ -156,19 +173,38 @@ class Takers(Desk):
         """Walk the displayed levels, less what we took before, no further than `barrier` (-1: no end)."""
         side = 1 - order.side
         ticks = market.book.top[side]
+        shift = self.shift_for(order, due_ns, market) if self.has_impact else 0.0
+        before_lots = order.lots
         for _ in range(LEVELS_WALKED):
-            if ticks < 0 or order.lots == 0 or not order.reaches(ticks):
-                return
+            paid = shifted(ticks, shift, order.side)
+            if ticks < 0 or order.lots == 0 or not order.reaches(ticks) or not order.reaches(paid):
+                break
             if barrier >= 0 and (ticks > barrier if order.side == BUY else ticks < barrier):
-                return
+                break
             wanted = order.lots
             if order.reduce_only:
                 wanted = min(wanted, self.reducible_lots(order.side))
-            lots = self.claim(ticks * 2 + side, market.book.lots_at(side, ticks), wanted)
+            lots = self.reach_for(ticks * 2 + side, market.book.lots_at(side, ticks), wanted, market, due_ns)
             if lots > 0:
                 self.book_fill(order, lots)
-                self.report(due_ns, FILLED_AS_TAKER, order.id, ticks, lots, order.lots, 0)
+                self.report(due_ns, FILLED_AS_TAKER, order.id, paid, lots, order.lots, 0)
             ticks = market.book.next_level(side, ticks)
+        if self.has_impact:
+            self.press(order.side, before_lots - order.lots, due_ns, market)
+
+    def shift_for(self, order: Resting, due_ns: int, market: Market) -> float:
+        """By what fraction own trades, and what this order can take now, move the prices that it pays."""
+        minutes = market.minutes
+        minutes.roll(due_ns)
+        size = market.size_of(min(order.lots, self.available(order, market)))
+        signed = size if order.side == BUY else -size
+        return self.impact.mean_shift(signed, minutes.day_volume(), minutes.day_volatility(), due_ns)
+
+    def press(self, side: int, lots: int, due_ns: int, market: Market) -> None:
+        """So much was taken: the price will remember."""
+        if lots > 0:
+            signed = market.size_of(lots if side == BUY else -lots)
+            self.impact.shift(signed, market.minutes.day_volume(), market.minutes.day_volatility(), due_ns)
 
     def available(self, order: Resting, market: Market) -> int:
         """How many lots the limit reaches, less what we took before."""
@@ -180,25 +216,44 @@ class Takers(Desk):
                 break
             lots += self.untaken(ticks * 2 + side, market.book.lots_at(side, ticks))
             ticks = market.book.next_level(side, ticks)
-        return lots
+        return lots if self.participation == 0.0 else min(lots, self.allowance(market, market.now_ns))
 
     def take_bare(self, order: Resting, due_ns: int, market: Market) -> None:
         """No book was ever seen: the last price, made worse, for a share of the candle's volume."""
         if market.last_price <= 0.0:
             return
         candle = market.candle
-        floor = market.last_price * self.bare_floor_bps * 1e-4
-        worse = max(floor, self.bare_range_share * (candle.high - candle.low))
-        price = market.last_price + (worse if order.side == BUY else -worse)
-        ticks = max(1, market.ticks_of(price))
         lots = order.lots
         if order.reduce_only:
             lots = min(lots, self.reducible_lots(order.side))
         if candle.interval_ns > 0:
             lots = min(lots, market.lots_of(candle.volume * self.bare_volume_share))
+        if self.participation > 0.0:
+            lots = min(lots, self.allowance(market, due_ns))
         if lots > 0 and self.has_room():
+            ticks = max(1, market.ticks_of(self.bare_price(order.side, lots, due_ns, market)))
             self.book_fill(order, lots)
+            self.share_lots += lots
             self.report(due_ns, FILLED_AS_TAKER, order.id, ticks, lots, order.lots, 0)
+            if self.has_impact:
+                self.press(order.side, lots, due_ns, market)
+
+    def bare_price(self, side: int, lots: int, due_ns: int, market: Market) -> float:
+        """The last price, made worse by what the candle, the minutes before it and own trades say."""
+        last, candle, minutes = market.last_price, market.candle, market.minutes
+        worse = max(last * self.bare_floor_bps * 1e-4, self.bare_range_share * (candle.high - candle.low))
+        if self.bare_volatility_share > 0.0:
+            minutes.roll(due_ns)
+            worse = max(worse, last * self.bare_volatility_share * minutes.minute_volatility())
+        worse += 0.5 * last * self.bare_spread_bps * 1e-4
+        if self.bare_random_bps > 0.0:
+            worse += last * self.bare_random_bps * 1e-4 * self.generator.uniform()
+        price = last + (worse if side == BUY else -worse)
+        if self.has_impact:
+            minutes.roll(due_ns)
+            signed = market.size_of(lots if side == BUY else -lots)
+            price *= 1.0 + self.impact.mean_shift(signed, minutes.day_volume(), minutes.day_volatility(), due_ns)
+        return price
 
     def amend(self, index: int, words: np.ndarray, due_ns: int, market: Market) -> None:
         """Another size or price. Only less at the same price keeps the place in the queue."""
@@ -210,6 +265,10 @@ class Takers(Desk):
         is_same_place = ticks == order.ticks and lots <= order.lots
         opposite = market.book.top[1 - order.side]
         before = order.ticks
+        refusal = MARKET_HALTED if market.is_halted() else market.demanded(order.side, ticks, lots, self.count - 1)
+        if refusal != 0:
+            self.report(due_ns, AMEND_REJECTED, order.id, before, order.lots, 0, refusal)
+            return
         order.ticks = ticks
         if order.post_only and not is_same_place and opposite >= 0 and order.reaches(opposite):
             order.ticks = before

@@ -9,8 +9,12 @@ between two events meets the book as it was before the second one.
   whole; whether cancels do is the model's answer (`queue.py`). A trade through its price, or a displayed opposite level
   there, fills it, never beyond what was traded or displayed.
 * A trade that counts as volume only fills nobody and fires no trigger: its price is none of this moment.
-* Without any book (a file of trades only) a taker gets the last price, worsened by the greater of a floor and a share
-  of the candle's range, and no more than a share of what was traded in the candle.
+* Without any book (a file of trades only) a taker gets the last price, worsened by the greatest of a floor, a share of
+  the candle's range and a share of the volatility, by half a spread and by chance, and no more than a share of what was
+  traded in the candle.
+* Own takes may move the price, for good and for a while (`impact.py`), and may be no more than a share of the volume.
+* A market that is halted takes no orders and matches none; in an auction it takes them. What breaks a filter of the
+  venue is rejected.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from urllib.parse import quote
 import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
-from streamtrader.instruments import Instrument
+from streamtrader.instruments import Filters, Instrument
 from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
@@ -137,12 +137,34 @@ USDM = Market(
 MARKETS = {market.name: market for market in (SPOT, USDM)}
 
 
-class _Filter(msgspec.Struct, gc=False, rename={"tick": "tickSize", "step": "stepSize"}):
+_FILTER_WORDS = {
+    "tick": "tickSize", "step": "stepSize", "least_price": "minPrice", "most_price": "maxPrice", "least": "minQty",
+    "most": "maxQty", "most_notional": "maxNotional", "up": "multiplierUp", "down": "multiplierDown",
+    "bid_up": "bidMultiplierUp", "bid_down": "bidMultiplierDown", "ask_up": "askMultiplierUp",
+    "ask_down": "askMultiplierDown", "minutes": "avgPriceMins", "orders": "maxNumOrders",
+}  # fmt: skip
+
+
+class _Filter(msgspec.Struct, gc=False, rename=_FILTER_WORDS):
     filterType: str  # noqa: N815 - the venue's own name
     tick: str = ""
     step: str = ""
     minNotional: str = ""  # noqa: N815
     notional: str = ""
+    least_price: str = "0"
+    most_price: str = "0"
+    least: str = "0"
+    most: str = "0"
+    most_notional: str = "0"
+    up: str = "0"
+    down: str = "0"
+    bid_up: str = "0"
+    bid_down: str = "0"
+    ask_up: str = "0"
+    ask_down: str = "0"
+    minutes: int = 0
+    orders: int = 0
+    limit: int = 0
 
 
 class _Symbol(msgspec.Struct, gc=False):
@@ -184,6 +206,30 @@ def _instrument(entry: _Symbol, market: Market) -> Instrument:
             maker_fee_bps=market.maker_fee_bps,
             taker_fee_bps=market.taker_fee_bps,
             kind=FUTURE if any(date in entry.contractType for date in DATES) else market.kind,
+            filters=_filters(filters),
         )
     except (KeyError, InvalidOperation, ConfigError) as error:
         raise BadMessage(f"the filters of {entry.symbol} cannot be read: {error!r}") from error
+
+
+def _filters(given: dict[str, _Filter]) -> Filters:
+    """Spot bounds prices by side, USD-M both sides alike; what is missing is no demand."""
+    nothing = _Filter("")
+    price, lot, market_lot = (given.get(name, nothing) for name in ("PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE"))
+    by_side, both = given.get("PERCENT_PRICE_BY_SIDE", nothing), given.get("PERCENT_PRICE", nothing)
+    orders = given.get("MAX_NUM_ORDERS", nothing)
+    bounds = {
+        name: Decimal(getattr(by_side, name)) or Decimal(getattr(both, name.partition("_")[2]))
+        for name in ("bid_up", "bid_down", "ask_up", "ask_down")
+    }
+    return Filters(
+        minimum_size=Decimal(lot.least),
+        maximum_size=Decimal(lot.most),
+        maximum_market_size=Decimal(market_lot.most),
+        minimum_price=Decimal(price.least_price),
+        maximum_price=Decimal(price.most_price),
+        average_minutes=by_side.minutes or both.minutes,
+        maximum_notional=Decimal(given.get("NOTIONAL", nothing).most_notional),
+        maximum_orders=orders.orders or orders.limit,
+        **bounds,
+    )

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
-from streamtrader.instruments import Instrument
+from streamtrader.instruments import Filters, Instrument
 from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
@@ -52,6 +52,8 @@ QUOTES = ("USDT", "USDC", "USDE", "USD1", "DAI", "EUR", "BRL", "BRZ", "PLN", "TR
 
 class _Prices(msgspec.Struct, gc=False):
     tick: str = msgspec.field(name="tickSize")
+    least: str = msgspec.field(name="minPrice", default="")
+    most: str = msgspec.field(name="maxPrice", default="")
 
 
 class _Sizes(msgspec.Struct, gc=False):
@@ -61,6 +63,12 @@ class _Sizes(msgspec.Struct, gc=False):
     precision: str = msgspec.field(name="basePrecision", default="")
     minimum_value: str = msgspec.field(name="minNotionalValue", default="")
     minimum_amount: str = msgspec.field(name="minOrderAmt", default="")
+    maximum_amount: str = msgspec.field(name="maxOrderAmt", default="")
+    least: str = msgspec.field(name="minOrderQty", default="")
+    most_of_limit: str = msgspec.field(name="maxLimitOrderQty", default="")
+    most: str = msgspec.field(name="maxOrderQty", default="")
+    most_at_market: str = msgspec.field(name="maxMktOrderQty", default="")
+    most_of_market: str = msgspec.field(name="maxMarketOrderQty", default="")
 
 
 class _Rule(msgspec.Struct, gc=False):
@@ -129,6 +137,14 @@ def _instrument(rule: _Rule) -> Instrument:
             maker_fee_bps=maker_fee_bps,
             taker_fee_bps=taker_fee_bps,
             kind=kind,
+            filters=Filters(
+                minimum_size=Decimal(rule.sizes.least or 0),
+                maximum_size=Decimal(rule.sizes.most_of_limit or rule.sizes.most or 0),
+                maximum_market_size=Decimal(rule.sizes.most_of_market or rule.sizes.most_at_market or 0),
+                minimum_price=Decimal(rule.prices.least or 0),
+                maximum_price=Decimal(rule.prices.most or 0),
+                maximum_notional=Decimal(rule.sizes.maximum_amount or 0),
+            ),
         )
     except (InvalidOperation, ConfigError, ValueError) as error:
         raise BadMessage(f"the rules of {rule.symbol[:40]} cannot be read: {error!r}") from error

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
-from streamtrader.instruments import Instrument
+from streamtrader.instruments import Filters, Instrument
 from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
@@ -67,6 +67,9 @@ class _Product(msgspec.Struct, gc=False):
     quote_increment: str = ""
     price_increment: str = ""
     quote_min_size: str = "0"
+    quote_max_size: str = "0"
+    base_min_size: str = "0"
+    base_max_size: str = "0"
     future_product_details: _Future | None = None
 
     @property
@@ -131,6 +134,11 @@ def _instrument(product: _Product) -> Instrument:
             taker_fee_bps=taker_fee_bps,
             kind=kind,
             contract_size=contract_size.normalize(),
+            filters=Filters(
+                minimum_size=Decimal(product.base_min_size or 0) * contract_size,
+                maximum_size=Decimal(product.base_max_size or 0) * contract_size,
+                maximum_notional=Decimal(product.quote_max_size or 0),
+            ),
         )
     except (InvalidOperation, ConfigError, ValueError) as error:
         raise BadMessage(f"the rules of {product.product_id[:40]} cannot be read: {error!r}") from error

@@ -17,7 +17,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.events import TradingStatus
-from streamtrader.instruments import Instrument
+from streamtrader.instruments import Filters, Instrument
 from streamtrader.units import decimal_of_places
 from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
@@ -58,6 +58,7 @@ class _Pair(msgspec.Struct, gc=False):
     lot_decimals: int = 0
     tick_size: str = ""
     costmin: str = "0"
+    ordermin: str = "0"
     fees: list[tuple[float, float]] = []
     fees_maker: list[tuple[float, float]] = []
 
@@ -105,6 +106,7 @@ def _instrument(pair: _Pair) -> Instrument:
             minimum_notional=Decimal(pair.costmin),
             maker_fee_bps=pair.fees_maker[0][1] * 100.0 if pair.fees_maker else MAKER_FEE_BPS,
             taker_fee_bps=pair.fees[0][1] * 100.0 if pair.fees else TAKER_FEE_BPS,
+            filters=Filters(minimum_size=Decimal(pair.ordermin)),
         )
     except (InvalidOperation, ConfigError, ValueError) as error:
         raise BadMessage(f"the rules of {symbol} cannot be read: {error!r}") from error

@@ -19,7 +19,7 @@ import msgspec
 
 from streamtrader.errors import BadMessage, ConfigError
 from streamtrader.events import TradingStatus
-from streamtrader.instruments import Instrument
+from streamtrader.instruments import Filters, Instrument
 from streamtrader.venues.listing import chosen
 from streamtrader.venues.values import decoder
 from streamtrader.venues.venue import Endpoints, Limits
@@ -88,6 +88,9 @@ class _Rule(msgspec.Struct, gc=False):
     contract: str = msgspec.field(name="ctType", default="")
     value: str = msgspec.field(name="ctVal", default="")
     multiplier: str = msgspec.field(name="ctMult", default="")
+    least: str = msgspec.field(name="minSz", default="")
+    most: str = msgspec.field(name="maxLmtSz", default="")
+    most_at_market: str = msgspec.field(name="maxMktSz", default="")
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -142,6 +145,12 @@ def _instrument(rule: _Rule) -> Instrument:
             taker_fee_bps=taker_fee_bps,
             kind=kind,
             contract_size=contract_size.normalize(),
+            filters=Filters(
+                minimum_size=Decimal(rule.least or 0) * contract_size,
+                maximum_size=Decimal(rule.most or 0) * contract_size,
+                # Of spot it is an amount of USDT, which is no size.
+                maximum_market_size=Decimal(rule.most_at_market or 0) * contract_size * (kind != "spot"),
+            ),
         )
     except (InvalidOperation, ConfigError, ValueError) as error:
         raise BadMessage(f"the rules of {rule.symbol[:40]} cannot be read: {error!r}") from error
