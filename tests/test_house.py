@@ -20,7 +20,7 @@ ROWS = {
     "kernel.record": 1, "kernel.lean": 1, "kernel.compiler": 1, "events": 1,
     "kernel": 2,
     "indicators": 3, "risk": 3, "strategies": 3, "schedules": 3, "simulator": 3,
-    "venues": 4, "ledger": 4, "storage": 4, "observers": 4,
+    "venues": 4, "ledger": 4, "storage": 4, "observers": 4, "analysis": 4,
     "execution": 5, "exchange": 5,
     "config": 5, "config_account": 5, "config_lines": 5, "config_report": 5, "config_section": 5,
     "config_simulator": 5, "config_sources": 5,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import streamtrader
-from streamtrader.cli import bench, data, ledger, past, run, venues
+from streamtrader.cli import bench, data, ledger, past, run, tca, venues
 
 app = typer.Typer(
     name="streamtrader",
@@ -42,6 +42,7 @@ app.command("parity")(past.parity)
 app.command("ledger")(ledger.ledger)
 app.command("status")(past.status)
 app.command("warmup")(past.warmup)
+app.command("tca")(tca.tca)
 app.command("venues")(venues.venues)
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")

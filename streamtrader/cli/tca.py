@@ -1,0 +1,115 @@
+"""`tca` and `calibrate`: what a session's orders cost, and what it tells about the venue."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streamtrader.cli.common import (
+    Common,
+    ConfigOption,
+    JsonOption,
+    SetOption,
+    StrategyOption,
+    VerboseOption,
+    common,
+    settings_of,
+    tell,
+    told_errors,
+)
+
+WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
+PlacesArgument = Annotated[
+    list[Path], typer.Argument(help="A run's directory; or tapes to replay, with the options of `replay`.")
+]
+
+
+def tca(
+    places: PlacesArgument,
+    horizons: Annotated[
+        str, typer.Option("--horizons", help="Seconds after each fill at which the price is looked at.")
+    ] = "1,5,30,60",
+    strategy: StrategyOption = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """What the orders of a session cost: slippage, shortfall, spreads, markouts, waiting times, fees."""
+    options = common(config, overrides, strategy=strategy, is_json=as_json, is_verbose=verbose)
+    with told_errors(options):
+        from streamtrader.runtime.transaction_costs import costs_of, horizons_of
+
+        horizons_s = horizons_of(horizons)
+        document = costs_of(_records(places, options), horizons_s)
+        tell(document, is_json=as_json, show=lambda: _show_costs(document))
+
+
+def _records(places: list[Path], options: Common) -> Any:
+    from streamtrader.errors import ConfigError
+    from streamtrader.runtime.order_records import is_run, records_of_run, records_of_tapes
+
+    if not is_run(places):
+        return records_of_tapes(places, settings_of(options))
+    if options.strategy or options.files or options.overrides or options.parameters:
+        raise ConfigError(f"{places[0]} is a run, which has settings of its own; options of a replay go with tapes")
+    return records_of_run(places[0])
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+
+
+def _table(titles: tuple[str, ...], rows: list[list[str]], *, texts: int) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bright_black")
+    for at, title in enumerate(titles):
+        table.add_column(title, justify="left" if at < texts else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _show_costs(document: dict[str, Any]) -> None:
+    console = _console()
+    named = [((one["strategy"], one["instrument"], one["side"]), one) for one in document["groups"]]
+    named += [(("total", one["quote"], ""), one) for one in document["totals"]]
+    parts = ("delay", "timing", "spread", "impact", "fees", "total")
+    costs = [
+        [*names, f"{one['fills']:,}", *(_number(one["costs"][part]["bps"], "+.2f") for part in parts),
+         _number(one["implementation_shortfall"]["bps"], "+.2f"), f"{float(one['costs']['total']['quote']):+,.2f}"]
+        for names, one in named
+    ]  # fmt: skip
+    titles = ("strategy", "instrument", "side", "fills", *(f"{part}, bp" for part in parts), "shortfall, bp", "cost")
+    console.print(_table(titles, costs, texts=3))
+    console.print()
+    ways = [
+        [*names, _number(one["fill_ratio"], ".1%"), _number(one["maker_share"], ".1%"),
+         *(_number((one[name] or {}).get("median"), ",.1f") for name in ("to_first_fill_ms", "to_end_ms", "queue_ms")),
+         _number(one["quoted_spread_bps"], ".2f"), _number(one["effective_spread_bps"], "+.2f")]
+        for names, one in named
+    ]  # fmt: skip
+    titles = ("strategy", "instrument", "side", "filled", "made", "first fill, ms", "end, ms", "queue, ms")
+    console.print(_table((*titles, "quoted, bp", "effective, bp"), ways, texts=3))
+    console.print()
+    marks = [
+        [*names, *(_number(mark["markout"]["bps"], "+.2f") for mark in one["markouts"]),
+         f"{max(mark['missing'] for mark in one['markouts']):,}"]
+        for names, one in named
+    ]  # fmt: skip
+    titles = ("strategy", "instrument", "side", *(f"after {one:g} s, bp" for one in document["horizons_s"]), "missing")
+    console.print(_table(titles, marks, texts=3))
+    for charge in document["charges"]:
+        console.print(f"{charge['strategy']} {charge['instrument']}: {charge['kind']} {charge['paid']} {charge['asset']}")
+    for note in document["notes"]:
+        console.print(f"note: {note}")
+
+
+def _number(value: float | None, how: str) -> str:
+    return "-" if value is None else format(value, how)

@@ -1,0 +1,49 @@
+"""A strategy that follows a small fixed script, so that a run can name it in its settings."""
+
+from __future__ import annotations
+
+from streamtrader.strategies import Strategy
+
+
+class BuyThenQuote(Strategy):
+    """Buys 1.5 at the market at 100 ms, offers 1 at 100.04 at 200 ms and takes the rest back at 400 ms."""
+
+    def __init__(self) -> None:
+        self.start_ns = 0
+        self.step = 0
+        self.order = 0
+
+    def on_book(self, level, broker):
+        if self.start_ns == 0:
+            self.start_ns = level.received_ns
+        passed_ms = (level.received_ns - self.start_ns) // 1_000_000
+        if self.step == 0 and passed_ms >= 100:
+            broker.buy(1.5)
+            self.step = 1
+        elif self.step == 1 and passed_ms >= 200:
+            self.order = broker.sell(1.0, 100.04, True)
+            self.step = 2
+        elif self.step == 2 and passed_ms >= 400:
+            broker.cancel(self.order)
+            self.step = 3
+
+
+class Quiet(Strategy):
+    """Asks for nothing."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def on_book(self, level, broker):
+        self.seen += 1
+
+
+class Distant(Strategy):
+    """Offers once, where nobody buys."""
+
+    def __init__(self) -> None:
+        self.order = 0
+
+    def on_book(self, level, broker):
+        if self.order == 0 and broker.is_live():
+            self.order = broker.sell(1.0, 100.3)
