@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from streamtrader.cli.common import (
+    FAILED,
     Common,
     ConfigOption,
     JsonOption,
@@ -113,3 +114,68 @@ def _show_costs(document: dict[str, Any]) -> None:
 
 def _number(value: float | None, how: str) -> str:
     return "-" if value is None else format(value, how)
+
+
+def calibrate(
+    places: PlacesArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the settings to this file, for `-c`; it must not exist yet.")
+    ] = None,
+    strategy: StrategyOption = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Fit latency, queue, impact and fees of the simulated venue to a recorded session; exit 1 if nothing was told."""
+    options = common(config, overrides, strategy=strategy, is_json=as_json, is_verbose=verbose)
+    with told_errors(options):
+        from streamtrader.errors import ConfigError
+        from streamtrader.runtime.calibrating import as_toml, calibrated
+
+        if out is not None and out.exists():
+            raise ConfigError(f"{out} exists already; give another name")
+        document = calibrated(_records(places, options))
+        if out is not None:
+            _write(out, as_toml(document))
+        tell(document, is_json=as_json, show=lambda: _show_calibrated(document))
+        if not document["settings"]:
+            raise typer.Exit(FAILED)
+
+
+def _write(path: Path, text: str) -> None:
+    from streamtrader.errors import ConfigError
+    from streamtrader.storage.files import create_whole, explained
+
+    try:
+        create_whole(path, text.encode())
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {explained(error)}") from error
+
+
+def _show_calibrated(document: dict[str, Any]) -> None:
+    from streamtrader.runtime.calibrating import as_overrides
+
+    console = _console()
+    rows = []
+    if document["latency"] is not None:
+        latency = document["latency"]
+        trip = latency["round_trip_ms"]["median"]
+        for name, fit in (("round trip, ms", trip), ("up, ms", latency["up_ms"]), ("down, ms", latency["down_ms"])):
+            rows.append([name, f"{fit['value']:.6g}", f"{fit['low']:.6g} to {fit['high']:.6g}", f"{fit['samples']:,}"])
+        rows.append(["sigma", f"{latency['sigma']:.4g}", "", f"{trip['samples']:,}"])
+    if document["queue"] is not None and document["queue"]["power"] is not None:
+        queue, power = document["queue"], document["queue"]["power"]
+        reach = f"{power['low']:g} to {power['high']:g}"
+        rows.append([f"queue power (best: {queue['best']})", f"{power['value']:g}", reach, f"{queue['orders']:,}"])
+    prefactor = document["impact"]["prefactor"]
+    if prefactor is not None:
+        reach = f"{prefactor['low']:.3g} to {prefactor['high']:.3g}"
+        rows.append(["impact prefactor", f"{prefactor['value']:.3g}", reach, f"{prefactor['samples']:,}"])
+    for fee in document["fees"]:
+        reach = f"{fee['lowest_bps']:g} to {fee['highest_bps']:g}"
+        name = f"{fee['liquidity']} fee, bp, {fee['instrument']}"
+        rows.append([name, f"{fee['mean_bps']:g}", reach, f"{fee['fills']:,}"])
+    console.print(_table(("fitted", "value", "95 %", "samples"), rows, texts=1))
+    for line in (*document["silent"], *(f"note: {note}" for note in document["notes"]), *as_overrides(document)):
+        console.print(line)

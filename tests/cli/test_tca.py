@@ -47,3 +47,32 @@ def test_what_cannot_be_analysed_is_refused_with_the_reason(tmp_path):
     assert "cannot be read" in called("tca", tmp_path / "none.tape", code=1).err
     (run / "session.sqlite").unlink()
     assert "no database" in called("tca", run, code=1).err
+
+
+def test_a_calibration_is_settings_for_a_replay(tmp_path):
+    run = ended_run(tmp_path / "runs", small_market(), settings_with(STRATEGY, "simulator.up_latency_ms=14"))
+    file = tmp_path / "venue.toml"
+
+    document = called("calibrate", run, "--out", file, "--json").document
+    said = called("calibrate", run).out
+    replayed = called(
+        "replay", run / "session.tape", "--strategy", STRATEGY, *WIDE, "-c", file, "--json"
+    ).document
+
+    assert document["latency"]["round_trip_ms"]["median"]["value"] == 24.0
+    assert document["settings"]["up_latency_ms"] == 12.0
+    assert "--set simulator.up_latency_ms=12.0" in said
+    assert "each is half of a round trip" in said
+    assert replayed["fills"] == 3
+    assert "exists already" in called("calibrate", run, "--out", file, code=4).err
+    assert "cannot be written" in called("calibrate", run, "--out", tmp_path / "no" / "x.toml", code=4).err
+
+
+def test_a_session_whose_orders_never_left_calibrates_nothing(tmp_path):
+    settings = settings_with(STRATEGY, "risk.max_notional.limit_quote=1")
+    run = ended_run(tmp_path / "runs", small_market(), settings)
+
+    outcome = called("calibrate", run, "--json", code=1)
+
+    assert outcome.document["settings"] == {}
+    assert any("answered no order" in line for line in outcome.document["silent"])

@@ -27,12 +27,11 @@ def settings_with(strategy, *overrides, instruments="BTCUSDT", parameters="{}"):
     return load_settings(overrides=[f"strategies={named}", *wide, *overrides], directory=Path("/"))
 
 
-def ended_run(root, events, settings, *, instruments=(BTC, ETH), changed=lambda _engine: None):
-    """A run whose session heard `events`; `changed` may do to its engine what the settings do not say."""
+def ended_run(root, events, settings, *, instruments=(BTC, ETH)):
+    """A run whose session heard `events`."""
     directory = RunDirectory.create(root, "ended", now_ns=START_NS, manifest=new_manifest(settings))
     tape = Tape.open(write_tape(directory.tape, events, instruments))
     engine = engine_for(settings, instruments)
-    changed(engine)
     terms = seat_terms(engine, settings)
     journal = Journal(instruments, terms)
     rows = static_rows(instruments, terms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from streamtrader.strategies import Strategy
 
 
@@ -47,3 +49,27 @@ class Distant(Strategy):
     def on_book(self, level, broker):
         if self.order == 0 and broker.is_live():
             self.order = broker.sell(1.0, 100.3)
+
+
+class Quoter(Strategy):
+    """Joins both touches every 400 ms with a twentieth, and takes each order back after three seconds."""
+
+    def __init__(self) -> None:
+        self.next_ns = 0
+        self.at = 0
+        self.ids = np.zeros(64, np.int64)
+        self.times_ns = np.zeros(64, np.int64)
+
+    def on_book(self, level, broker):
+        now_ns = broker.now_ns()
+        for slot in range(64):
+            if self.ids[slot] > 0 and now_ns - self.times_ns[slot] > 3_000_000_000:
+                broker.cancel(self.ids[slot])
+                self.ids[slot] = 0
+        if now_ns >= self.next_ns and broker.is_live():
+            self.next_ns = now_ns + 400_000_000
+            for side in range(2):
+                ticks = broker.market.book.top[side]
+                self.ids[self.at] = broker.quote(side, 0.05, ticks)
+                self.times_ns[self.at] = now_ns
+                self.at = (self.at + 1) % 64

@@ -105,11 +105,10 @@ def test_a_replay_of_the_tape_costs_what_the_session_did(run, document, tmp_path
 
 
 def test_a_session_that_a_replay_does_not_repeat_has_costs_but_no_queue_times(tmp_path):
-    def slower(engine):
-        engine.state.seats["venue"]["down_ns"] = 15_000_000
-
     settings = settings_with("tests.runtime.scripted:BuyThenQuote")
-    path = ended_run(tmp_path, small_market(), settings, changed=slower)
+    path = ended_run(tmp_path, small_market(), settings)
+    slower = settings_with("tests.runtime.scripted:BuyThenQuote", "simulator.down_latency_ms=15")
+    RunDirectory.open(path).update_manifest(settings=slower.as_json())
 
     document = costs_of(records_of_run(path), HORIZONS_S)
 
