@@ -104,6 +104,19 @@ def test_a_replay_of_the_tape_costs_what_the_session_did(run, document, tmp_path
     assert not is_run([tape])
 
 
+def test_charges_are_told_by_strategy_kind_and_asset(run):
+    records = records_of_run(run)
+    paid = [("funding", "0.1", "USDT"), ("funding", "-0.25", "USDT"), ("interest", "0.002", "USDT")]
+    records.charges = [{"seat": 0, "kind": kind, "amount": amount, "asset": asset} for kind, amount, asset in paid]
+
+    told = costs_of(records, HORIZONS_S)["charges"]
+
+    assert [(one["kind"], one["asset"], one["paid"]) for one in told] == [
+        ("funding", "USDT", "-0.15"), ("interest", "USDT", "0.002"),
+    ]  # fmt: skip
+    assert {(one["strategy"], one["instrument"]) for one in told} == {("BuyThenQuote", "BTCUSDT")}
+
+
 def test_a_session_that_a_replay_does_not_repeat_has_costs_but_no_queue_times(tmp_path):
     settings = settings_with("tests.runtime.scripted:BuyThenQuote")
     path = ended_run(tmp_path, small_market(), settings)
