@@ -17,6 +17,7 @@ from streamtrader.kernel.outbox import Charge, OutboxKind
 from streamtrader.ledger import Fill, Ledger
 from streamtrader.runtime.accounts import AccountTerms, InterestTerms, Tier
 from streamtrader.runtime.assembly import Placement, Terms
+from streamtrader.runtime.seat_ledgers import pair_of
 from streamtrader.units import decimal_price, decimal_size
 from tests.kernel.market import WALKS
 from tests.kernel.play import ETH, SECOND, START_NS, engine_of, play, states
@@ -68,22 +69,22 @@ def check_identity(engine, said, *, is_shared):
     charged = defaultdict(Decimal)
     for at, seat in enumerate(engine.state.seats):
         instrument = INSTRUMENTS[int(seat.instrument)]
-        ledger = Ledger(Decimal(0 if is_shared else int(CASH)))
+        begun = Decimal(0 if is_shared else int(CASH))
+        ledger = Ledger(begun)
         for row in said[said["seat"] == at]:
             if row["kind"] == OutboxKind.CHARGED:
                 charged[at] += Decimal(repr(float(row["fee"])))
             if row["kind"] == OutboxKind.FILLED:
                 price, size = decimal_price(int(row["ticks"]), instrument), decimal_size(int(row["lots"]), instrument)
-                words = (instrument.symbol, "buy" if row["side"] == BUY else "sell", str(price), str(size), repr(float(row["fee"])))
-                ledger.apply(Fill.of(at, int(row["sequence"]), int(row["at_ns"]), *words))
+                words = ("buy" if row["side"] == BUY else "sell", str(price), str(size), repr(float(row["fee"])))
+                ledger.apply(Fill.of(int(row["sequence"]), int(row["at_ns"]), pair_of(instrument), *words))
         mark = Decimal(repr(float(engine.state.markets[int(seat.instrument)].mark_price())))
-        unrealized = ledger.unrealized({instrument.symbol: mark})
-        exact = ledger.initial_cash + ledger.realized + unrealized - ledger.fees - charged[at]
+        position = ledger.position(instrument.symbol)
+        exact = begun + position.realized + position.unrealized(mark) - ledger.fees - charged[at]
         value = float(seat.cash) + float(seat.position_lots) * float(instrument.size_lot) * float(mark)
         assert value == pytest.approx(float(exact), rel=1e-9, abs=1e-9)
         assert float(seat.charges) == pytest.approx(float(charged[at]), rel=1e-9, abs=1e-12)
         assert float(seat.fees) == pytest.approx(float(ledger.fees), rel=1e-9, abs=1e-12)
-        position = ledger.position(instrument.symbol)
         assert float(seat.cost) == pytest.approx(float(position.cost), rel=1e-9, abs=1e-8)
         assert decimal_size(int(seat.position_lots), instrument) == position.size
 

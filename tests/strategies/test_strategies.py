@@ -16,7 +16,13 @@ from streamtrader.strategies import (
     CandleMomentum,
     EmaCross,
     ImbalanceMaker,
+    Pegged,
+    Pov,
     RsiMomentum,
+    Shortfall,
+    TargetWeights,
+    Twap,
+    Vwap,
     VwapReversion,
 )
 from tests import naive
@@ -30,6 +36,12 @@ COMPILED = [
     lambda: RsiMomentum(span=5, is_shorting=True),
     ImbalanceMaker,
     lambda: AvellanedaStoikov(half_life_s=2.0, k_span=20),
+    lambda: Twap(size=0.3, duration_s=60.0),
+    lambda: Vwap(size=-0.3, duration_s=60.0, is_patient=False),
+    lambda: Shortfall(size=0.3, duration_s=60.0),
+    lambda: Pegged(size=-0.2, duration_s=60.0),
+    lambda: Pov(size=0.3, duration_s=120.0),
+    lambda: TargetWeights(weights=(0.3,), rebalance_s=10.0),
 ]
 
 
