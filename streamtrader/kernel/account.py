@@ -28,9 +28,9 @@ class AccountKind(enum.IntEnum):
 class Account(Record):
     """The seats of one owner at one venue. A seat of its own account has its money itself, and `deposit` is 0.
 
-    `value` is that of all positions, `maintenance` the collateral that they must keep, `initial` what they and all
-    working orders need, `haircut` the part of `equity` that is no collateral. `cash`, and in a spot account what working buys have `reserved` of it, are
-    by currency, as `Market.currency` counts them; 0 is the account's own.
+    `value` is that of all positions, `working` what working orders may add to it, `maintenance` the collateral that the
+    positions must keep, `haircut` the part of `equity` that is no collateral. `cash`, and in a spot account what working
+    buys have `reserved` of it, are by currency, as `Market.currency` counts them; 0 is the account's own.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Account(Record):
         self.equity = float(deposit)
         self.value = 0.0
         self.maintenance = 0.0
-        self.initial = 0.0
+        self.working = 0.0
         self.haircut = 0.0
         self.deposit = float(deposit)
         self.initial_equity = float(deposit)
@@ -68,7 +68,7 @@ class Account(Record):
         self.equity = self.deposit
         self.value = 0.0
         self.maintenance = 0.0
-        self.initial = 0.0
+        self.working = 0.0
         self.haircut = 0.0
         for currency in range(CURRENCIES):
             self.cash[currency] = 0.0
@@ -92,6 +92,10 @@ class Account(Record):
             self.haircut += haircut - counted.haircut
             counted.haircut = haircut
 
+    def initial(self) -> float:
+        """The collateral that positions and working orders need."""
+        return (self.value + self.working) / self.leverage
+
     def lacks_margin(self) -> bool:
         """Whether there is less collateral than the positions must keep; never where nothing can be owed."""
         if self.maintenance <= 0.0 or self.kind == SPOT:
@@ -105,9 +109,9 @@ class Account(Record):
         cash = seat.settled_cash(market)
         self.cash[market.currency] += cash - counted.cash
         counted.cash = cash
-        initial = seat.exposure(market, 0) * market.quote_rate / self.leverage
-        self.initial += initial - counted.initial
-        counted.initial = initial
+        working = seat.exposure(market, 0) * market.quote_rate - counted.value
+        self.working += working - counted.working
+        counted.working = working
         if self.kind == SPOT:
             reserved = seat.reserved_cash(market)
             self.reserved[market.currency] += reserved - counted.reserved

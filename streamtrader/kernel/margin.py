@@ -46,7 +46,8 @@ def funds_refusal(order: Order, seat: Seat, market: Market, account: Account) ->
     if exposure > market.tiers[tier, CAP] or account.leverage > market.tiers[tier, LEVERAGE]:
         return TOO_MUCH_LEVERAGE
     fee = market.size_of(open_lots) * market.mark_price() * max(0.0, seat.taker_fee_bps) * 1e-4
-    needed = account.initial - seat.counted.initial + (exposure / account.leverage + fee) * market.quote_rate
+    others = account.value + account.working - seat.counted.value - seat.counted.working
+    needed = (others + exposure * market.quote_rate) / account.leverage + fee * market.quote_rate
     return INSUFFICIENT_FUNDS if needed > account.equity - account.haircut else 0
 
 
@@ -78,7 +79,7 @@ def free_margin(account: Account) -> float:
     """Collateral that nothing needs yet; in a spot account the cash that no buy has reserved."""
     if account.kind == SPOT:
         return account.cash[0] - account.reserved[0]
-    return account.equity - account.haircut - account.initial
+    return account.equity - account.haircut - account.initial()
 
 
 def liquidation_price(seat: Seat, market: Market, account: Account) -> float:

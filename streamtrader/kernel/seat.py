@@ -34,7 +34,7 @@ class Counted(Record):
         self.equity = 0.0
         self.value = 0.0
         self.maintenance = 0.0
-        self.initial = 0.0
+        self.working = 0.0
         self.haircut = 0.0
         self.cash = 0.0
         self.reserved = 0.0
@@ -43,7 +43,7 @@ class Counted(Record):
         self.equity = 0.0
         self.value = 0.0
         self.maintenance = 0.0
-        self.initial = 0.0
+        self.working = 0.0
         self.haircut = 0.0
         self.cash = 0.0
         self.reserved = 0.0

@@ -252,6 +252,29 @@ class Juggler(Strategy):
         return broker.sell(self.size, limit)
 
 
+class Looker(Planned):
+    """Follows its plan, and writes down what it is told of its account at each trade."""
+
+    def __init__(self, plan=(), start_ns=0) -> None:
+        super().__init__(plan, start_ns)
+        self.looks = np.zeros((16, 8))
+        self.look_count = 0
+
+    def on_trade(self, trade, broker):
+        if self.look_count < len(self.looks):
+            look = self.looks[self.look_count]
+            look[0] = broker.account_equity()
+            look[1] = broker.free_margin()
+            look[2] = broker.leverage()
+            look[3] = broker.margin_ratio()
+            look[4] = broker.margin_level()
+            look[5] = broker.liquidation_price()
+            look[6] = broker.mark_price()
+            look[7] = broker.funding_rate()
+            self.look_count += 1
+        self.follow(broker)
+
+
 class Clumsy(Strategy):
     """Reads beyond its array from the `limit`th trade on, after asking for an order."""
 
@@ -297,8 +320,8 @@ def python_twin(cls):
     return type(f"Python{cls.__name__}", (PythonTwin,), {"original": cls} | {name: handler(name) for name in names})
 
 
-PythonTaker, PythonMaker, PythonCandler, PythonPlanned, PythonClumsy = map(
-    python_twin, (Taker, Maker, Candler, Planned, Clumsy)
+PythonTaker, PythonMaker, PythonCandler, PythonPlanned, PythonClumsy, PythonLooker = map(
+    python_twin, (Taker, Maker, Candler, Planned, Clumsy, Looker)
 )
 
 assert (BUY, SELL, BID, ASK) == (0, 1, 0, 1)  # written as numbers above, as users may

@@ -43,11 +43,9 @@ def check_sums(engine):
     for at, account in enumerate(accounts):
         own = [seat for seat in seats if int(seat.account) == at]
         rates = [float(markets[int(seat.instrument)].quote_rate) for seat in own]
-        for name in ("equity", "value"):
+        for name in ("equity", "value", "working", "maintenance", "haircut"):
             counted = sum(float(seat.counted[name]) for seat in own)
             base = float(account.deposit) if name == "equity" else 0.0
             assert float(account[name]) == pytest.approx(base + counted, rel=1e-9, abs=1e-7), name
         equity = float(account.deposit) + sum(float(s.equity) * r for s, r in zip(own, rates, strict=True))
         assert float(account.equity) == pytest.approx(equity, rel=1e-9, abs=1e-7)
-        initial = sum(float(seat.counted.initial) for seat in own)
-        assert float(account.initial) == pytest.approx(initial, rel=1e-9, abs=1e-7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -9,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 
 from streamtrader.errors import ConfigError
-from streamtrader.events import BUY, SELL
+from streamtrader.events import BUY, SELL, Kind
 from streamtrader.instruments import Instrument
+from streamtrader.runtime.accounts import AccountTerms, Tier
 from streamtrader.runtime.assembly import Placement, Terms
 from tests.kernel.market import WALKS, events_of
-from tests.kernel.play import BTC, engine_of, planned, play, run
-from tests.kernel.players import ORDER, Maker, Taker
+from tests.kernel.play import BTC, MS, START_NS, Script, engine_of, planned, play, run
+from tests.kernel.players import ORDER, Looker, Maker, PythonLooker, Taker
 from tests.kernel.purses import SHARED, check_sums, run_shared
 from tests.simulator.scenes import beats, scene
 
@@ -115,3 +117,23 @@ def test_what_a_derivative_costs_is_not_spent():
     fee = 101.0 * 5e-4
     assert float(spot.engine.state.accounts[0].cash[0]) == pytest.approx(100_000.0 - 101.0 - fee)
     assert float(future.engine.state.accounts[0].cash[0]) == pytest.approx(100_000.0 - 101.0 * 10e-4)
+
+
+def test_a_strategy_sees_its_account_whether_it_is_compiled_or_plain_python():
+    script = Script().at(0).book([(100.0, 5.0)], [(101.0, 5.0)])
+    for at_ms, bid in ((1, 100.0), (50, 100.0), (60, 98.0)):
+        script.at(at_ms).add(Kind.MARK, bid + 0.5, 0.0, 0.0003, 0.0, id=START_NS + 3_600_000 * MS)
+        script.trade(bid, 0.001, SELL)
+    terms = Terms(cash_quote=50.0, account=AccountTerms(leverage=4.0, tiers=(("", (Tier(math.inf, 0.1, 0.0, 9.0),)),)))
+    plan = [(1.0 * MS, ORDER, BUY, 1.0, 0.0, 0.0)]
+
+    compiled = run(script, lambda: Looker(plan, START_NS), instruments=(PERPETUAL,), terms=terms).strategy.looks
+    plain = PythonLooker(plan, START_NS)
+    play(engine_of([Placement(plain, 0)], terms, instruments=(PERPETUAL,)), script.events())
+
+    assert compiled.tobytes() == plain.twin.looks.tobytes()
+    assert compiled[0].tolist() == pytest.approx([50.0, 50.0, 0.0, 0.0, math.nan, math.nan, 100.5, 0.0003], nan_ok=True)
+    equity = 50.0 - 101.0 * 10e-4 - (101.0 - 98.5)
+    # 50 - 0.101 - (101 - P) = 0.1 P
+    told = [equity, equity - 98.5 / 4, 98.5 / equity, 9.85 / equity, equity / (98.5 / 4), 51.101 / 0.9, 98.5, 0.0003]
+    assert compiled[2].tolist() == pytest.approx(told)

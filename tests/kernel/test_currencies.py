@@ -62,7 +62,7 @@ def test_money_of_another_currency_is_worth_what_the_market_says_at_whole_second
     assert float(account.cash[1]) == float(seat.cash)
     assert float(account.equity) == pytest.approx((1_000.0 - 0.02) * worth)
     assert float(account.initial_equity) == pytest.approx(1_000.0 * worth)
-    assert float(account.initial) == pytest.approx(200.0 * worth)
+    assert float(account.initial()) == pytest.approx(200.0 * worth)
 
 
 def test_without_a_market_a_mark_of_the_settings_serves_and_never_ages():
