@@ -25,7 +25,7 @@ class ReadBest(Strategy):
 class CrossAndRest(Strategy):
     """As EmaCross, with two orders resting on each side all the time, put anew where they were filled or left behind."""
 
-    def __init__(self, size: float, near_ticks: int = 3, step_ticks: int = 3, every: int = 256) -> None:
+    def __init__(self, size: float, near_ticks: int = 2_000, step_ticks: int = 100, every: int = 256) -> None:
         self.fast = Ema(12)
         self.slow = Ema(26)
         self.size = size
