@@ -29,14 +29,9 @@ class Market(Record):
     """
 
     def __init__(
-        self,
-        ticks_per_unit: float = 100.0,
-        lots_per_unit: float = 1e8,
-        minimum_notional: float = 0.0,
-        candle_ns: int = 0,
-        slots: int = BOOK_SLOTS,
-        is_derivative: bool = False,
-    ) -> None:
+        self, ticks_per_unit: float = 100.0, lots_per_unit: float = 1e8, minimum_notional: float = 0.0,
+        candle_ns: int = 0, slots: int = BOOK_SLOTS, is_derivative: bool = False,
+    ) -> None:  # fmt: skip
         self.first_seat = 0
         self.stop_seat = 0  # the seats of this instrument are those from `first_seat` up to here
         self.kinds = 0  # the kinds of events that any of them handles
@@ -44,6 +39,25 @@ class Market(Record):
         self.ticks_per_unit = float(ticks_per_unit)
         self.lots_per_unit = float(lots_per_unit)
         self.minimum_notional = float(minimum_notional)
+        self.now_ns = 0  # the time of the turn in hand
+        self.event_ns = 0  # the time of the last event
+        self.due_ns = FAR_NS  # the earliest thing that waits for a seat of this instrument, or a candle's end
+        self.ticks = 0
+        self.lots = 0
+        self.before_lots = 0
+        self.last_price = 0.0
+        self.trade_ns = 0
+        self.state = NO_STATE
+        self.state_before_cross = NO_STATE
+        self.book_ns = 0
+        self.update_id = 0
+        self.has_depth = False
+        self.candle_seat = 0  # 1 + the next seat to be told of the candle in `closed`; 0: none
+        self.crossed_count = 0
+        self.gap_count = 0
+        self.trade_count = 0
+        self.message_count = 0
+        self.warm_count = 0  # candles of before the session
         self.is_derivative = bool(is_derivative)
         self.told_mark = 0.0  # by the venue, of a derivative; 0: never
         self.mark_ns = 0
@@ -65,25 +79,6 @@ class Market(Record):
         self.tier_count = 1
         self.tiers = np.zeros((TIER_SLOTS, 4))  # by value: the highest, its rate, what is taken off, most leverage
         self.tiers[0, CAP] = math.inf
-        self.now_ns = 0  # the time of the turn in hand
-        self.event_ns = 0  # the time of the last event
-        self.due_ns = FAR_NS  # the earliest thing that waits for a seat of this instrument, or a candle's end
-        self.ticks = 0
-        self.lots = 0
-        self.before_lots = 0
-        self.last_price = 0.0
-        self.trade_ns = 0
-        self.state = NO_STATE
-        self.state_before_cross = NO_STATE
-        self.book_ns = 0
-        self.update_id = 0
-        self.has_depth = False
-        self.candle_seat = 0  # 1 + the next seat to be told of the candle in `closed`; 0: none
-        self.crossed_count = 0
-        self.gap_count = 0
-        self.trade_count = 0
-        self.message_count = 0
-        self.warm_count = 0  # candles of before the session
         self.status = 0  # a `TradingStatus`; 0: nobody ever spoke of it
         self.demands = Demands()
         self.minutes = Minutes()

@@ -101,7 +101,7 @@ class Note(msgspec.Struct, gc=False):
     data: str = ""
     frames: int = 0
     channels: list[str] = []
-    listed: list[dict[str, str | float]] = msgspec.field(name="instruments", default_factory=list)
+    listed: list[dict[str, Any]] = msgspec.field(name="instruments", default_factory=list)
 
     def content(self) -> bytes:
         """The bytes that a `base64` note holds."""

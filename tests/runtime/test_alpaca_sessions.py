@@ -105,7 +105,7 @@ async def test_crypto_has_feeds_of_its_own(market):
     _, settings = market
 
     async with open_feed(settings("venue.feed=us-1", "exchange.symbols=BTC/USD")) as feed:
-        assert feed.adapter.stream_path() == "/v1beta3/crypto/us-1"
+        assert feed.adapter.routes[0].path == "/v1beta3/crypto/us-1"
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,10 @@ async def test_a_feed_is_named_once(market):
     _, settings = market
 
     async with open_feed(settings(path="/v2/sip")) as feed:
-        assert feed.adapter.stream_path() == ""
+        assert feed.adapter.routes[0].path == ""
     with pytest.raises(ConfigError, match="both name a feed"):
         async with open_feed(settings("venue.feed=sip", path="/v2/sip")) as feed:
-            feed.adapter.stream_path()
+            _ = feed.adapter.routes
 
 
 def test_an_encoding_that_nobody_speaks_is_a_mistake_of_the_settings(tmp_path):
