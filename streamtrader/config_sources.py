@@ -28,7 +28,7 @@ SECRET_LOOKS = (
     re.compile(r"^(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/_=-]{40,}$"),
     re.compile(r"-----BEGIN"),
 )
-PATH_KEYS = ("root", "market", "file")  # a long path may look like base64
+PATH_KEYS = ("root", "market", "file", "latency_file")  # a long path may look like base64
 HIDDEN = "looks like a secret, and none is read from settings: take it out, and renew it if it was real"
 
 

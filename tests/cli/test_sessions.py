@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from streamtrader.events import Kind
+from streamtrader.runtime.latencies import recorded_pairs
 from tests.cli.commands import (
     called,
     counts_of,
@@ -152,6 +154,19 @@ def test_a_replay_of_the_sessions_tape_trades_as_the_session_did(short_session):
 
     assert replayed["state_sha256"] == outcome.document["state_sha256"]
     assert (replayed["orders"], replayed["fills"]) == (outcome.document["orders"], outcome.document["fills"])
+
+
+def test_the_sessions_own_answers_serve_as_measured_latencies(short_session):
+    """Both ways took 10 ms, and only takers' fills tell when the venue had an order."""
+    folder, outcome = short_session
+
+    pairs = recorded_pairs(folder / outcome.run)
+
+    assert (pairs[:, 1:] == 10_000_000).all()
+    assert (np.diff(pairs[:, 0]) >= 0).all()
+    tape = folder / outcome.run / "session.tape"
+    wanted = ("--set", "simulator.latency=recorded", "--set", f"simulator.latency_file={folder / outcome.run}")
+    assert called("replay", tape, *wanted, "--json").document["fills"] == outcome.document["fills"]
 
 
 def test_start_up_tells_which_strategy_hears_what_and_which_hears_nothing(short_session):
