@@ -122,7 +122,7 @@ def _played(records: OrderRecords) -> tuple[np.ndarray[Any, Any], dict[str, Rows
     """All that the loop says over the tapes, and the same as rows of tables."""
     settings, instruments = records.settings, records.tapes[0].instruments
     engine = engine_for(settings, instruments)
-    terms = seat_terms(engine)
+    terms = seat_terms(engine, settings)
     journal = Journal(instruments, terms)
     newest: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] = {"intents": {}, "orders": {}, "fills": {}, "charges": {}}
     keys = {"orders": 2}

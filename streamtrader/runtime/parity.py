@@ -69,7 +69,7 @@ def compare(path: Path) -> ParityReport:
     if tape.torn_bytes:
         report.notes.append(f"{tape.torn_bytes} bytes at the tape's end are of an interrupted write")
     engine = engine_for(settings, tape.instruments)
-    journal = Journal(tape.instruments, seat_terms(engine))
+    journal = Journal(tape.instruments, seat_terms(engine, settings))
     replayed: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] = {table: {} for table in KEYS}
     for said, _ in play_tape(engine, tape):
         _keep(replayed, journal.rows(said))

@@ -112,7 +112,7 @@ class Opened:
 
     async def _journal(self, engine: Engine, feed: Feed) -> Journal:
         assert self.database is not None
-        seats = seat_terms(engine)
+        seats = seat_terms(engine, self.settings)
         await self.database.write(static_rows(feed.instruments, seats))
         return Journal(
             feed.instruments,
@@ -250,7 +250,7 @@ def settings_of(directory: RunDirectory, changed: Settings | None = None) -> Set
     return settings
 
 
-def seat_terms(engine: Engine) -> list[SeatTerms]:
+def seat_terms(engine: Engine, settings: Settings) -> list[SeatTerms]:
     """What the rows of each seat need to become exact money."""
     terms = []
     for at, placement in enumerate(engine.placements):
@@ -264,6 +264,7 @@ def seat_terms(engine: Engine) -> list[SeatTerms]:
                 taker_fee_bps=float(seat.taker_fee_bps),
                 cash=Decimal(repr(float(seat.initial_cash))),
                 rule_names={code: name for code, name in codes.items() if code != Refusal.NONE},
+                fee_asset=settings.simulator.fee_asset.name,
             )
         )
     return terms

@@ -32,7 +32,7 @@ def ended_run(root, events, settings, *, instruments=(BTC, ETH)):
     directory = RunDirectory.create(root, "ended", now_ns=START_NS, manifest=new_manifest(settings))
     tape = Tape.open(write_tape(directory.tape, events, instruments))
     engine = engine_for(settings, instruments)
-    terms = seat_terms(engine)
+    terms = seat_terms(engine, settings)
     journal = Journal(instruments, terms)
     rows = static_rows(instruments, terms)
     for said, _ in play_tape(engine, tape):
