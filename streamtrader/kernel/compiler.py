@@ -26,11 +26,12 @@ from numba.extending import overload, typeof_impl
 from numba.np.numpy_support import from_dtype
 
 from streamtrader.kernel import record as records
-from streamtrader.kernel.lean import lighten, method_pipeline
+from streamtrader.kernel.lean import method_pipeline
+from streamtrader.kernel.shortcuts import take_shortcuts
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 METHOD_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-lighten()
+take_shortcuts()
 METHOD_PIPELINE = method_pipeline()
 # Our own loop runs without bounds checks; whatever a user may write or extend has them.
 UNCHECKED = ("streamtrader.kernel.", "streamtrader.simulator.", "streamtrader.events")
