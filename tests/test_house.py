@@ -33,8 +33,8 @@ NEIGHBOURS |= {
     (one, other) for one in ROWS for other in ROWS if one.startswith("config") and other.startswith("config")
 }
 NEIGHBOURS |= {("instruments", "errors"), ("instruments", "units")}
-NEIGHBOURS |= {("events", "kernel.record"), ("kernel.compiler", "kernel.record"), ("kernel.compiler", "kernel.lean")}
-NEIGHBOURS |= {("kernel.compiler", "kernel.shortcuts")}
+NEIGHBOURS |= {("events", "kernel.record"), ("kernel.compiler", "kernel.record")}
+NEIGHBOURS |= {("kernel.compiler", part) for part in ("kernel.shortcuts", "kernel.lean")}
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60
 
 

@@ -26,13 +26,12 @@ from numba.extending import overload, typeof_impl
 from numba.np.numpy_support import from_dtype
 
 from streamtrader.kernel import record as records
-from streamtrader.kernel.lean import method_pipeline
+from streamtrader.kernel.lean import KERNEL_PIPELINE, METHOD_PIPELINE
 from streamtrader.kernel.shortcuts import take_shortcuts
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
-METHOD_OPTIONS = OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+METHOD_OPTIONS = OPTIONS | METHOD_PIPELINE | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 take_shortcuts()
-METHOD_PIPELINE = method_pipeline()
 # Our own loop runs without bounds checks; whatever a user may write or extend has them.
 UNCHECKED = ("streamtrader.kernel.", "streamtrader.simulator.", "streamtrader.events")
 
@@ -88,9 +87,12 @@ def _register_property(record: types.Record, name: str, getter: Callable[..., An
     @lower_getattr(record, name)
     def lower(context: Any, builder: Any, typ: Any, pointer: Any) -> Any:
         signature = dispatcher.get_call_type(context.typing_context, (record,), {})
-        call = context.get_function(dispatcher, signature)
-        context.add_linking_libs(getattr(call, "libs", ()))
-        return call(builder, (pointer,))
+        return _call(context, builder, dispatcher, signature, (pointer,))
+
+
+def _call(context: Any, builder: Any, dispatcher: Any, signature: Any, args: Any) -> Any:
+    dispatcher.get_call_type(context.typing_context, signature.args, {})
+    return context.get_function(dispatcher, signature)(builder, args)
 
 
 def _method_of(value: types.Type, cls: type, name: str) -> types.BoundFunction | None:
@@ -132,7 +134,7 @@ def compiled_method(cls: type, name: str) -> Any:
 def _inner(function: Callable[..., Any]) -> Any:
     """What only compiled code calls. Numba hands no bounds check down from the caller, so each says its own."""
     is_checked = not function.__module__.startswith(UNCHECKED)
-    options = METHOD_OPTIONS | METHOD_PIPELINE | {"boundscheck": is_checked}
+    options = METHOD_OPTIONS | {"boundscheck": is_checked}
     return njit(**options, forceinline=hasattr(function, "is_inlined"))(function)
 
 
@@ -148,10 +150,7 @@ def _method_template(cls: type, name: str) -> Any:
 
     @lower_builtin(Method.key, types.VarArg(types.Any))
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        dispatcher.get_call_type(context.typing_context, signature.args, {})
-        call = context.get_function(dispatcher, signature)
-        context.add_linking_libs(getattr(call, "libs", ()))
-        return call(builder, args)
+        return _call(context, builder, dispatcher, signature, args)
 
     return Method
 
@@ -185,7 +184,7 @@ def compiled_as(function: Callable[..., Any]) -> Callable[..., Any]:
 @functools.cache
 def compiled(function: Callable[..., Any], *, cache: bool = False) -> Any:
     """A function that Python calls, compiled with the house options."""
-    return njit(**OPTIONS, cache=cache, _nrt=False)(function)
+    return njit(**OPTIONS, **KERNEL_PIPELINE, no_cfunc_wrapper=True, cache=cache, _nrt=False)(function)
 
 
 def entry_point(function: Callable[..., Any], *sample: Any, cache: bool = False) -> Callable[..., Any]:
@@ -217,7 +216,7 @@ class Compiled:
 @functools.cache
 def callable_method(cls: type, name: str) -> Any:
     """A method as a function that Python may call with the record first."""
-    return njit(**OPTIONS)(getattr(cls, name))
+    return njit(**OPTIONS, **KERNEL_PIPELINE, no_cfunc_wrapper=True)(getattr(cls, name))
 
 
 for _layout, _cls in list(records.layouts.items()):
