@@ -16,10 +16,6 @@ from streamtrader.errors import StrategyError
 from streamtrader.events import EVENT, Kind
 from streamtrader.kernel.accounting import resum
 from streamtrader.kernel.calls import use_cache
-from streamtrader.kernel.compiler import entry_point
-from streamtrader.kernel.cuts import match_part, settle_part
-from streamtrader.kernel.engine import deliver_part
-from streamtrader.kernel.liquidation import liquidate_part
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
 from streamtrader.kernel.outbox import Outbox
@@ -33,7 +29,7 @@ from streamtrader.runtime.accounts import AccountTerms, Ownership, accounts_of, 
 from streamtrader.runtime.currencies import Conversion, conversions
 from streamtrader.runtime.demands import demand
 from streamtrader.runtime.engine import Engine
-from streamtrader.runtime.entry import CLOCK_AT, WORDS, advance_by, finish_by
+from streamtrader.runtime.entry import ACCOUNT, MARKET, PARTS, SEAT, loop_entries, part_code
 from streamtrader.runtime.explaining import why_not_compiled
 from streamtrader.runtime.fee_terms import FeeTerms, rates_of
 from streamtrader.runtime.latencies import LatencyTerms
@@ -43,7 +39,7 @@ from streamtrader.strategies.strategy import BASES, PythonStrategy, Strategy
 from streamtrader.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from streamtrader.instruments import Instrument
@@ -89,12 +85,10 @@ def assemble(
     interpreted: bool = False,
     loop_sources: Sequence[Path] = (),
     class_sources: Sequence[Path] = (),
-    classes_first: bool = False,
 ) -> Engine:
     """Build and compile. Seats are ordered by instrument, then as they were given.
 
-    With sources, compiled kernels are kept on disk under a name that hashes them. Two processes that begin at
-    opposite ends (`classes_first`) each find there what the other has compiled.
+    With sources, compiled kernels are kept on disk under a name that hashes them.
     """
     ordered = sorted(placements, key=lambda placement: placement.instrument)
     owned = _ownership(ordered, instruments, terms)
@@ -123,12 +117,10 @@ def assemble(
     if interpreted:
         calls: Any = _interpreted(ordered, strategies, rules)
         return Engine(state, outbox, calls, ordered, strategy_boxes, rule_boxes)
-    if classes_first:
-        _calls(ordered, strategies, rules, state, {}, cache=_cached(class_sources))
     is_kept = _cached(loop_sources)
-    codes = part_codes(state, outbox, cache=is_kept)
+    codes = {name: part_code(name, cache=is_kept) for name in PARTS}
     entries = loop_entries(cache=is_kept)
-    calls = _calls(ordered, strategies, rules, state, codes, cache=_cached(class_sources))
+    calls = _calls(ordered, strategies, rules, codes, cache=_cached(class_sources))
     return Engine(state, outbox, calls, ordered, strategy_boxes, rule_boxes, entries)
 
 
@@ -208,11 +200,9 @@ def _interpreted(ordered: Sequence[Placement], strategies: list[Any], rules: lis
 
 
 def _calls(
-    ordered: Sequence[Placement], strategies: list[Any], rules: list[Any], state: State, codes: dict[str, int],
-    *, cache: bool,
-) -> np.ndarray[Any, Any]:  # fmt: skip
+    ordered: Sequence[Placement], strategies: list[Any], rules: list[Any], codes: dict[str, int], *, cache: bool
+) -> np.ndarray[Any, Any]:
     """What the loop calls for each seat, by address; compiles every class that was not compiled yet."""
-    shared = (state.seats.dtype, state.markets.dtype, state.accounts.dtype)
     calls = np.zeros(len(ordered), Call().dtype)
     for name, code in codes.items():
         calls[name] = code
@@ -222,15 +212,33 @@ def _calls(
         call["kinds"] = kinds_of(type(placement.strategy), BASES)
         if reference is not None:
             box, at = reference
-            call["code"] = _address(play, box.dtype, (EVENT, *shared), cache)
+            call["code"] = _strategy_code(box.dtype, cache)
             call["record"] = box[at:].ctypes.data
         if len(own) > RULE_SLOTS:
             raise StrategyError(f"{placement.name}: {len(own)} rules, but a seat has room for {RULE_SLOTS}")
         call["rule_count"] = len(own)
         for slot, (box, at) in enumerate(own):
-            call["rule_codes"][slot] = _address(refuses, box.dtype, (Order().dtype, *shared), cache)
+            call["rule_codes"][slot] = _rule_code(box.dtype, cache)
             call["rule_records"][slot] = box[at:].ctypes.data
     return calls
+
+
+def compile_classes(placements: Sequence[Placement], class_sources: Sequence[Path]) -> None:
+    """The classes of strategies and rules alone, for whoever finds them on disk afterwards."""
+    is_kept = _cached(class_sources)
+    for placement in placements:
+        if isinstance(placement.strategy, Record):
+            _strategy_code(placement.strategy.dtype, is_kept)
+        for rule in placement.rules:
+            _rule_code(rule.dtype, is_kept)
+
+
+def _strategy_code(layout: np.dtype[Any], cache: bool) -> int:
+    return _address(play, layout, (EVENT, SEAT, MARKET, ACCOUNT), cache)
+
+
+def _rule_code(layout: np.dtype[Any], cache: bool) -> int:
+    return _address(refuses, layout, (Order().dtype, SEAT, MARKET, ACCOUNT), cache)
 
 
 @functools.cache
@@ -244,24 +252,3 @@ def _address(function: Any, record_dtype: Any, layouts: tuple[Any, ...], cache: 
             "A strategy that needs more than numbers and arrays can extend PythonStrategy.",
             details=str(error),
         ) from error
-
-
-def part_codes(state: State, outbox: np.ndarray[Any, Any], *, cache: bool) -> dict[str, int]:
-    """The parts of the loop that are compiled apart, and where they are."""
-    clock, account, market, seat = (array.dtype for array in state)
-    call = Call().dtype
-    return {
-        "settle_code": _address(settle_part, seat, (market, account, outbox.dtype, call), cache),
-        "match_code": _address(match_part, seat, (EVENT, market), cache),
-        "deliver_code": _address(deliver_part, clock, (account, market, seat, outbox.dtype, call), cache),
-        "liquidate_code": _address(liquidate_part, clock, (account, market, seat, outbox.dtype, call), cache),
-    }
-
-
-@functools.cache
-def loop_entries(*, cache: bool) -> tuple[Callable[..., int], Callable[..., int]]:
-    """The loop and the end of a Python strategy's turn, as Python calls them."""
-    nobody = np.zeros(WORDS, np.int64)
-    clock = boxed(Clock())
-    nobody[CLOCK_AT] = clock.ctypes.data  # a call from 0 to 0 looks at nothing else
-    return entry_point(advance_by, nobody, 0, 0, cache=cache), entry_point(finish_by, nobody, -1, cache=cache)

@@ -6,16 +6,22 @@ everything is; the layouts are constants, so whoever fills it must have arrays o
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from streamtrader.events import EVENT
 from streamtrader.kernel.account import Account
-from streamtrader.kernel.calls import array_at
-from streamtrader.kernel.engine import advance, finish_turn
+from streamtrader.kernel.calls import address_of, array_at
+from streamtrader.kernel.compiler import entry_point
+from streamtrader.kernel.cuts import match_part, settle_part
+from streamtrader.kernel.engine import advance, deliver_part, finish_turn
+from streamtrader.kernel.liquidation import liquidate_part
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.outbox import Outbox
+from streamtrader.kernel.record import boxed
 from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import Call
@@ -24,6 +30,13 @@ from streamtrader.simulator.venue import SimulatedVenue
 CLOCK, ACCOUNT, MARKET = Clock().dtype, Account().dtype, Market().dtype
 SEAT, OUTBOX, CALL = Seat(SimulatedVenue()).dtype, Outbox().dtype, Call().dtype
 CLOCK_AT, ACCOUNTS_AT, ACCOUNTS, MARKETS_AT, MARKETS, SEATS_AT, SEATS, OUTBOX_AT, CALLS_AT, EVENTS_AT, MASK, WORDS = range(12)
+# The parts of the loop that are compiled apart, and what each is called with.
+PARTS: dict[str, tuple[Callable[..., int], tuple[np.dtype[Any], ...]]] = {
+    "settle_code": (settle_part, (SEAT, MARKET, ACCOUNT, OUTBOX, CALL)),
+    "match_code": (match_part, (SEAT, EVENT, MARKET)),
+    "deliver_code": (deliver_part, (CLOCK, ACCOUNT, MARKET, SEAT, OUTBOX, CALL)),
+    "liquidate_code": (liquidate_part, (CLOCK, ACCOUNT, MARKET, SEAT, OUTBOX, CALL)),
+}
 EVERY_EVENT = 1 << 48  # nobody checks the bounds of the events; `start` and `stop` say them
 
 
@@ -65,3 +78,19 @@ def finish_by(handle: Any, index: int) -> int:
     outbox, calls = array_at(handle[OUTBOX_AT], 1, OUTBOX), array_at(handle[CALLS_AT], handle[SEATS], CALL)
     finish_turn(state_at(handle), outbox, calls, index)
     return 0
+
+
+@functools.cache
+def part_code(name: str, *, cache: bool) -> int:
+    """Where a part is, compiled."""
+    function, layouts = PARTS[name]
+    return address_of(function, layouts, cache=cache)
+
+
+@functools.cache
+def loop_entries(*, cache: bool) -> tuple[Callable[..., int], Callable[..., int]]:
+    """The loop and the end of a Python strategy's turn, as Python calls them."""
+    nobody = np.zeros(WORDS, np.int64)
+    clock = boxed(Clock())
+    nobody[CLOCK_AT] = clock.ctypes.data  # a call from 0 to 0 looks at nothing else
+    return entry_point(advance_by, nobody, 0, 0, cache=cache), entry_point(finish_by, nobody, -1, cache=cache)

@@ -199,6 +199,11 @@ def scanner_for_frames() -> Scanner:
     return compiled_scanner(cache=use_cache([*loop_sources(), *sources]) is not None)
 
 
+def classes_of(placements: Iterable[Placement]) -> set[type[Any]]:
+    """Those of the strategies and of their rules."""
+    return {type(each) for placement in placements for each in (placement.strategy, *placement.rules)}
+
+
 def class_sources(classes: Iterable[type[Any]]) -> list[Path]:
     """Every file that strategies and rules are made from: ours, and for a user's class all it imports of its own."""
     rooms = ("indicators", "risk", "schedules", "strategies")

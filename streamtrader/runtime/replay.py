@@ -18,7 +18,7 @@ from streamtrader.errors import ConfigError
 from streamtrader.kernel.orders import Refusal
 from streamtrader.runtime.assembly import assemble
 from streamtrader.runtime.engine import Engine
-from streamtrader.runtime.loading import class_sources, loop_sources, placements_of, terms_of
+from streamtrader.runtime.loading import class_sources, classes_of, loop_sources, placements_of, terms_of
 from streamtrader.storage.tape import Tape
 
 if TYPE_CHECKING:
@@ -68,22 +68,14 @@ class ReplayResult:
         return {"events_per_s": round(self.events_per_s), "seconds": round(self.seconds, 6)} | values
 
 
-def engine_for(
-    settings: Settings, instruments: Sequence[Instrument], *, interpreted: bool = False, classes_first: bool = False
-) -> Engine:
+def engine_for(settings: Settings, instruments: Sequence[Instrument], *, interpreted: bool = False) -> Engine:
     """The engine that these settings make for these instruments: the same in every mode."""
     placements = placements_of(settings, instruments)
     if interpreted:
         return _dry(assemble(instruments, placements, terms_of(settings), interpreted=True), settings)
-    classes: set[type] = {type(placement.strategy) for placement in placements}
-    classes |= {type(rule) for placement in placements for rule in placement.rules}
+    sources = class_sources(classes_of(placements))
     engine = assemble(
-        instruments,
-        placements,
-        terms_of(settings),
-        loop_sources=loop_sources(),
-        class_sources=class_sources(classes),
-        classes_first=classes_first,
+        instruments, placements, terms_of(settings), loop_sources=loop_sources(), class_sources=sources
     )
     return _dry(engine, settings)
 
