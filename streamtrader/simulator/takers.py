@@ -37,7 +37,7 @@ class SelfTrade(enum.IntEnum):
 # Plain integers: a member of an enum is a type of its own to the compiler, and each caller would compile anew.
 CANCEL_TAKER, CANCEL_MAKER = int(SelfTrade.CANCEL_TAKER), int(SelfTrade.CANCEL_MAKER)
 WOULD_TAKE, NO_LIQUIDITY, SELF_TRADE = int(Refusal.WOULD_TAKE), int(Refusal.NO_LIQUIDITY), int(Refusal.SELF_TRADE)
-MARKET_HALTED = int(Refusal.MARKET_HALTED)
+MARKET_HALTED, EXPIRED = int(Refusal.MARKET_HALTED), int(Refusal.EXPIRED)
 KILLED_UNFILLED, TOO_MANY_ORDERS = int(Refusal.KILLED_UNFILLED), int(Refusal.TOO_MANY_ORDERS)
 LEVELS_WALKED = 64
 
@@ -58,6 +58,8 @@ class Takers(Desk):
             return
         side = BUY if words[CODE] & IS_BUY != 0 else SELL
         refusal = MARKET_HALTED if market.is_halted() else market.demanded(side, words[TICKS], words[REMAINING], self.count)
+        if words[EXPIRES] != 0 and words[EXPIRES] <= due_ns:
+            refusal = EXPIRED
         if refusal != 0:
             self.report(due_ns, REJECTED, words[ORDER], words[TICKS], 0, words[LOTS], refusal)
             return

@@ -80,6 +80,15 @@ def test_an_order_cannot_end_in_the_past():
     assert outcome.seat.blotter.count == 1, "it stands without an end"
 
 
+def test_an_order_whose_time_is_over_on_its_way_is_rejected_and_takes_nothing():
+    """It would reach the asks at 21 ms, but was good until 6 ms."""
+    outcome = run(beats(scene(), 1, 100), lambda: planned((1, ORDER, BUY, 0.5, 101.0), (1, EXPIRE_AFTER_MS, 0, 5)))
+
+    assert told(outcome, OutboxKind.REJECTED) == [(31.0, 1, 10_100, 0, Refusal.EXPIRED)]
+    assert outcome.fills() == []
+    assert outcome.seat.blotter.count == outcome.venue.count == 0
+
+
 # --- stops and take-profits ---
 
 
