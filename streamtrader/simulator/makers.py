@@ -53,8 +53,7 @@ class Makers(Takers):
                         self.move_up(order, market)
                 elif market.lots > 0 and order.reaches(market.ticks):
                     key = market.ticks * 2 + int64(event.side)
-                    lots = self.reach_for(key, market.lots, order.lots, market, market.event_ns)
-                    self.fill(order, market.event_ns, lots)
+                    self.meet_level(order, key, market.lots, market)
             if order.lots == 0:
                 self.remove(index)
             else:
@@ -76,12 +75,24 @@ class Makers(Takers):
                 order.traded_lots = 0.0
             if top[opposite] >= 0 and order.reaches(top[opposite]):
                 key = top[opposite] * 2 + opposite
-                lots = self.reach_for(key, top_lots[opposite], order.lots, market, market.event_ns)
-                self.fill(order, market.event_ns, lots)
+                self.meet_level(order, key, int64(top_lots[opposite]), market)
             if order.lots == 0:
                 self.remove(index)
             else:
                 index += 1
+
+    def meet_level(self, order: Resting, key: int, displayed: int, market: Market) -> None:
+        """A level that the order reaches is displayed on the other side."""
+        lots = self.reach_for(key, displayed, order.lots, market, market.event_ns)
+        if lots > 0:
+            self.fill_resting(order, lots, market)
+
+    def fill_resting(self, order: Resting, lots: int, market: Market) -> None:
+        """A fill; the next part of an iceberg stands last."""
+        self.fill(order, market.event_ns, lots)
+        if order.shown_lots == 0 and order.lots > 0:
+            order.show_next()
+            self.queue_up(order, market)
 
     def move_up(self, order: Resting, market: Market) -> None:
         """The level of the order changed: what of that was cancelled before it?"""
@@ -120,10 +131,7 @@ class Makers(Takers):
                         order.ahead_lots = 0.0
                 if lots > 0 and self.has_room():
                     left -= lots
-                    self.fill(order, market.event_ns, lots)
-                    if order.shown_lots == 0 and order.lots > 0:  # the next part of an iceberg stands last
-                        order.show_next()
-                        self.queue_up(order, market)
+                    self.fill_resting(order, lots, market)
                 elif lots > 0:
                     self.withheld_count += 1
             if order.lots == 0:

@@ -250,6 +250,17 @@ def test_an_iceberg_shows_a_part_and_the_next_part_stands_last(terms):
     assert outcome.seat.working_buy_lots == 350
 
 
+def test_an_iceberg_that_a_displayed_ask_has_met_shows_its_next_part():
+    """An ask of 0.2 at its price takes the part that is shown; a later trade finds the next one."""
+    plan = planned((1, ORDER, BUY, 0.6, 100.0), (1, SHOW_ONLY, 0, 0.2))
+    script = beats(scene(), 1, 30).at(40).message([(BID, 100.0, 0.0), (ASK, 100.0, 0.2)])
+    script.at(50).message([(ASK, 100.0, 0.0)]).at(60).trade(100.0, 0.5, SELL)
+
+    outcome = run(beats(script, 200), lambda: plan)
+
+    assert outcome.fills() == [(50.0, 10_000, 200), (70.0, 10_000, 200)]
+
+
 # --- amends ---
 
 
