@@ -99,8 +99,8 @@ class Desk(Record):
         order.shown_lots = max(0, order.shown_lots - lots)
         self.position_lots += lots if order.side == BUY else -lots
 
-    def fill(self, order: Resting, at_ns: int, wanted: int) -> None:
-        """A maker's fill, where the reports have room. One that only reduces goes when the position is closed."""
+    def fill(self, order: Resting, at_ns: int, wanted: int) -> int:
+        """A maker's fill, where the reports have room; returns how much. One that only reduces goes with the position."""
         lots = wanted
         if order.reduce_only:
             lots = min(lots, self.reducible_lots(order.side))
@@ -110,6 +110,7 @@ class Desk(Record):
         if lots < wanted:
             self.report(at_ns, CANCELLED, order.id, order.ticks, order.lots, 0, POSITION_CLOSED)
             order.lots = 0
+        return lots
 
     def allowance(self, market: Market, at_ns: int) -> int:
         """How many lots may be taken in this minute yet; what was traded in the one before it is the measure."""
@@ -148,6 +149,14 @@ class Desk(Record):
             self.taken[index, 0] = key
         self.taken[index, 1] = before + lots
         return lots
+
+    def give_back(self, key: int, lots: int) -> None:
+        """Claimed, but not filled."""
+        if self.participation > 0.0:
+            self.share_lots -= lots
+        for at in range(self.taken_count):
+            if self.taken[at, 0] == key:
+                self.taken[at, 1] -= lots
 
     def untaken(self, key: int, displayed: int) -> int:
         """What `claim` could give of a level."""

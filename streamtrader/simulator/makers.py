@@ -85,14 +85,17 @@ class Makers(Takers):
         """A level that the order reaches is displayed on the other side."""
         lots = self.reach_for(key, displayed, order.lots, market, market.event_ns)
         if lots > 0:
-            self.fill_resting(order, lots, market)
+            filled = self.fill_resting(order, lots, market)
+            if filled < lots:
+                self.give_back(key, lots - filled)
 
-    def fill_resting(self, order: Resting, lots: int, market: Market) -> None:
-        """A fill; the next part of an iceberg stands last."""
-        self.fill(order, market.event_ns, lots)
+    def fill_resting(self, order: Resting, lots: int, market: Market) -> int:
+        """A fill, and how much it was; the next part of an iceberg stands last."""
+        filled = self.fill(order, market.event_ns, lots)
         if order.shown_lots == 0 and order.lots > 0:
             order.show_next()
             self.queue_up(order, market)
+        return filled
 
     def move_up(self, order: Resting, market: Market) -> None:
         """The level of the order changed: what of that was cancelled before it?"""
@@ -130,8 +133,7 @@ class Makers(Takers):
                         lots = min(order.shown_lots, left, int64(-order.ahead_lots))
                         order.ahead_lots = 0.0
                 if lots > 0 and self.has_room():
-                    left -= lots
-                    self.fill_resting(order, lots, market)
+                    left -= self.fill_resting(order, lots, market)
                 elif lots > 0:
                     self.withheld_count += 1
             if order.lots == 0:

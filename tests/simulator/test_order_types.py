@@ -234,6 +234,22 @@ def test_what_is_left_of_a_reducing_order_goes_with_the_position():
     assert outcome.seat.position_lots == outcome.seat.working_sell_lots == 0
 
 
+def test_what_a_reducing_order_may_not_have_goes_to_the_next_one_in_line():
+    """Of the 0.8 bid for at 100.5 it takes the 0.2 that are left to reduce; the other sale gets the rest."""
+    plan = planned(
+        (1, ORDER, BUY, 0.5), (60, ORDER, SELL, 0.5, 100.5), (60, REDUCE_ONLY, 1), (61, ORDER, SELL, 0.3, 100.0),
+        (61, ORDER, SELL, 0.6, 100.5),
+    )  # fmt: skip
+    script = beats(scene(), 1, 30, 60, 61, 90).at(100).message([(ASK, 101.0, 0.0), (BID, 100.5, 0.8)])
+
+    outcome = run(beats(script, 200), lambda: plan)
+
+    assert [(ticks, lots) for _, ticks, lots in outcome.fills()] == [
+        (10_100, 500), (10_000, 300), (10_050, 200), (10_050, 600),
+    ]  # fmt: skip
+    assert ends(outcome) == [(2, Refusal.POSITION_CLOSED)]
+
+
 # --- icebergs ---
 
 
