@@ -55,6 +55,7 @@ class Desk(Record):
         self.position_lots = 0
         self.expiry_ns = FAR_NS
         self.orders = np.zeros(slots, Resting().dtype)
+        self.moved = np.zeros(1, Resting().dtype)  # on its way from one place to another
         self.requests = Flight(4 * slots)
         self.reports = Flight(4 * slots)
         self.latency = latency if latency is not None else Latency()
@@ -81,6 +82,29 @@ class Desk(Record):
         self.count -= 1
         for at in range(index, self.count):
             self.orders[at] = self.orders[at + 1]
+
+    def line_up(self, index: int) -> None:
+        """Our resting orders of a side stand best price first, then by arrival; an order that rests now comes last at its."""
+        side, ticks = self.orders[index].side, self.orders[index].ticks
+        place = -1
+        for at in range(self.count):
+            other = self.orders[at]
+            is_worse = other.ticks < ticks if side == BUY else other.ticks > ticks
+            if at != index and other.is_resting and other.side == side and is_worse:
+                place = at
+                break
+        if place < 0:
+            place = self.count - 1
+        elif place > index:
+            place -= 1
+        if place == index:
+            return
+        self.moved[0] = self.orders[index]
+        for at in range(index, self.count - 1):
+            self.orders[at] = self.orders[at + 1]
+        for at in range(self.count - 1, place, -1):
+            self.orders[at] = self.orders[at - 1]
+        self.orders[place] = self.moved[0]
 
     def cancel(self, index: int, at_ns: int, code: int) -> None:
         """The venue lets go of an order; 0 when it was asked to."""

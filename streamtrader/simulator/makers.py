@@ -115,19 +115,20 @@ class Makers(Takers):
     def match_trade(self, event: Event, market: Market) -> None:
         """A seller hits bids: ours in the queue at that price, or before it when the price went through.
 
-        Our own orders share the traded size in the order of their arrival.
+        Our own orders stand in line (`line_up`). What one of them got reaches nobody behind it, neither the others in
+        the queue nor our next order.
         """
         left = market.lots
         index = 0
         while index < self.count:
             order = self.orders[index]
-            if order.is_resting and order.side != event.side and left > 0:
+            if order.is_resting and order.side != event.side:
                 lots = 0
                 if order.ticks != market.ticks:
                     through = market.ticks < order.ticks if order.side == BID else market.ticks > order.ticks
                     lots = min(order.lots, left) if through else 0
                 else:
-                    order.ahead_lots -= market.lots
+                    order.ahead_lots -= left
                     order.traded_lots += market.lots
                     if order.ahead_lots < 0.0:
                         lots = min(order.shown_lots, left, int64(-order.ahead_lots))

@@ -124,6 +124,7 @@ class Takers(Desk):
             order.show_next()
             if is_new:
                 self.report(due_ns, ACCEPTED, order.id, order.ticks, order.lots, order.lots, 0)
+            self.line_up(index)
 
     def queue_up(self, order: Resting, market: Market) -> None:
         """It comes last at its price, behind all that is displayed there."""

@@ -9,7 +9,7 @@ from streamtrader.kernel.outbox import OutboxKind
 from streamtrader.runtime.assembly import Terms
 from streamtrader.simulator.queue import Queue
 from tests.kernel.play import Script, planned, run
-from tests.kernel.players import CANCEL, ORDER, QUOTE
+from tests.kernel.players import AMEND, CANCEL, ORDER, QUOTE
 from tests.simulator.scenes import beats, scene
 
 BUY_AT_100 = (1, ORDER, BUY, 0.5, 100.0)
@@ -30,6 +30,37 @@ def test_an_order_queues_behind_what_is_displayed_and_is_filled_in_parts():
     assert (outcome.rows(OutboxKind.FILLED)["code"] == 0).all()
     assert outcome.seat.partial_fill_count == 2
     assert outcome.seat.taker_fill_count == 0
+
+
+def test_what_one_own_order_got_of_a_trade_moves_nobody_behind_it():
+    """0.4 stand before both: of a trade of 0.6 the first order gets 0.2, the second one, behind 0.5 of the first, nothing."""
+    plan = planned((1, ORDER, BUY, 0.5, 100.0), (2, ORDER, BUY, 0.5, 100.0))
+    script = beats(scene(), 1, 2, 30).at(35).level(BID, 100.0, 0.4).at(40).trade(100.0, 0.6, SELL)
+    script.at(50).trade(100.0, 0.4, SELL)
+
+    outcome = run(beats(script, 100), lambda: plan)
+
+    assert outcome.rows(OutboxKind.FILLED)[["order", "lots"]].tolist() == [(1, 200), (1, 300), (2, 100)]
+
+
+def test_a_better_own_order_is_filled_before_an_older_one_at_a_worse_price():
+    plan = planned((1, ORDER, BUY, 0.5, 100.3), (2, ORDER, BUY, 0.2, 100.5), (2, ORDER, SELL, 0.5, 100.9))
+    script = beats(scene(), 1, 2, 30).at(40).trade(100.3, 0.3, SELL).at(50).trade(100.9, 0.1, BUY)
+
+    outcome = run(beats(script, 100), lambda: plan)
+
+    assert outcome.rows(OutboxKind.FILLED)[["order", "lots"]].tolist() == [(2, 200), (1, 100), (3, 100)]
+
+
+def test_an_order_that_was_amended_stands_behind_its_equals():
+    plan = planned(
+        (1, ORDER, BUY, 0.2, 100.3), (1, ORDER, BUY, 0.2, 100.4), (2, ORDER, BUY, 0.2, 100.4), (40, AMEND, 1, 0.3, 100.4),
+    )  # fmt: skip
+    script = beats(scene(), 1, 2, 30, 40, 70).at(80).trade(100.3, 0.6, SELL)
+
+    outcome = run(beats(script, 100), lambda: plan)
+
+    assert outcome.rows(OutboxKind.FILLED)[["order", "lots"]].tolist() == [(3, 200), (2, 300), (1, 100)]
 
 
 def test_an_order_at_an_empty_level_is_first_in_its_queue():
