@@ -90,9 +90,14 @@ class SimulatedVenue(Makers):
         return self.reports.push(now_ns, CANCELLED, order.id, order.ticks, order.open_lots(), 0, 0) >= 0
 
     def arrivals(self, now_ns: int, market: Market) -> None:
-        """What comes to the venue before the event at `now_ns`; without room to answer it waits."""
+        """What comes to the venue before the event at `now_ns`; without room to answer it waits.
+
+        No further than the next answer: what the seat asks for when it hears that may be here before the rest.
+        """
         requests = self.requests
-        while min(requests.first_ns(), self.expiry_ns) <= now_ns and self.can_answer():
+        while self.can_answer():
+            if min(requests.first_ns(), self.expiry_ns) > min(now_ns, self.reports.first_ns()):
+                break
             if self.expiry_ns <= requests.first_ns():
                 self.expire(self.expiry_ns)
                 continue

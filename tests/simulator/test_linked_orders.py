@@ -13,6 +13,7 @@ from streamtrader.runtime.abilities import FEATURES
 from tests.kernel.play import TERMS, planned, run
 from tests.kernel.players import (
     CANCEL,
+    EXPIRE_AFTER_MS,
     LINK,
     ORDER,
     POST_ONLY,
@@ -27,6 +28,17 @@ BOTH = pytest.mark.parametrize("terms", [TERMS, EMULATED], ids=["native", "emula
 
 
 # --- one cancels the other ---
+
+
+def test_a_cancel_that_a_fill_has_sent_is_there_before_what_comes_later_in_the_same_silence():
+    """Filled at 21 ms and heard at 31, so the other one is cancelled at 51: its own end at 61 never comes."""
+    plan = planned(
+        (1, ORDER, BUY, 0.5, 101.0), (1, ORDER, SELL, 0.5, 103.0), (1, EXPIRE_AFTER_MS, 1, 60), (1, LINK, 0, 1),
+    )  # fmt: skip
+
+    outcome = run(beats(scene(), 1, 200), lambda: plan)
+
+    assert told(outcome, OutboxKind.CANCELLED) == [(61.0, 2, 10_300, 500, 0)]
 
 
 def test_what_one_fills_the_other_loses():
