@@ -103,7 +103,7 @@ class Takers(Desk):
             if index < 0:
                 return
             order = self.orders[index]
-        is_bare = not market.has_depth and opposite < 0 and market.book.top[order.side] < 0
+        is_bare = not market.has_depth and market.message_count == 0
         if is_bare and order.ticks == 0 and not order.post_only and market.is_matching():
             self.take_bare(order, due_ns, market)
         self.rest(index, due_ns, market, is_new)

@@ -163,6 +163,16 @@ def test_a_post_only_order_without_a_limit_takes_nothing_from_a_bare_market_eith
     assert outcome.fills() == []
 
 
+def test_quotes_that_have_become_empty_are_no_bare_market():
+    script = Script().at(0).add(Kind.QUOTE, 100.0, 1.0, 101.0, 1.0).trade(100.5, 1.0, BUY)
+    script.at(10).add(Kind.QUOTE, 100.0, 0.0, 101.0, 0.0).at(100).trade(100.5, 1.0, BUY)
+
+    outcome = run(script, lambda: planned((0, ORDER, BUY, 0.2)))
+
+    assert outcome.fills() == []
+    assert outcome.rows(OutboxKind.CANCELLED)["code"].tolist() == [Refusal.NO_LIQUIDITY]
+
+
 def test_a_side_without_levels_gives_nothing_although_the_last_price_is_known():
     script = scene().at(1).trade(100.0, 0.1, SELL).at(2).message([(ASK, 101.0, 0.0), (ASK, 102.0, 0.0)])
 
