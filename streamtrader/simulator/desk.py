@@ -182,9 +182,15 @@ class Desk(Record):
             if self.taken[at, 0] == key:
                 self.taken[at, 1] -= lots
 
+    def remembers(self, key: int) -> bool:
+        for at in range(self.taken_count):
+            if self.taken[at, 0] == key:
+                return True
+        return False
+
     def untaken(self, key: int, displayed: int) -> int:
-        """What `claim` could give of a level."""
+        """What of a level is not ours yet."""
         for at in range(self.taken_count):
             if self.taken[at, 0] == key:
                 return max(0, displayed - self.taken[at, 1])
-        return displayed if self.taken_count < len(self.taken) else 0
+        return displayed

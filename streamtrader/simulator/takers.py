@@ -95,7 +95,7 @@ class Takers(Desk):
             else:
                 self.cancel(index, due_ns, WOULD_TAKE)
             return
-        if order.all_or_none and (not market.is_matching() or self.available(order, market) < order.lots):
+        if order.all_or_none and (not market.is_matching() or self.obtainable(order, due_ns, market) < order.lots):
             self.cancel(index, due_ns, KILLED_UNFILLED)
             return
         if crosses or (self.self_trade != 0 and market.is_matching()):
@@ -199,7 +199,7 @@ class Takers(Desk):
         """By what fraction own trades, and what this order can take now, move the prices that it pays."""
         minutes = market.minutes
         minutes.roll(due_ns)
-        size = market.size_of(min(order.lots, self.available(order, market)))
+        size = market.size_of(min(order.lots, self.available(order, market, -1, 0.0)))
         signed = size if order.side == BUY else -size
         return self.impact.mean_shift(signed, minutes.day_volume(), minutes.day_volatility(), due_ns)
 
@@ -209,15 +209,29 @@ class Takers(Desk):
             signed = market.size_of(lots if side == BUY else -lots)
             self.impact.shift(signed, market.minutes.day_volume(), market.minutes.day_volatility(), due_ns)
 
-    def available(self, order: Resting, market: Market) -> int:
-        """How many lots the limit reaches, less what we took before."""
+    def obtainable(self, order: Resting, due_ns: int, market: Market) -> int:
+        """How many lots it would be filled with now: all or none of it must know before it takes any."""
+        barrier = self.own_price(order) if self.self_trade & CANCEL_TAKER else -1
+        shift = self.shift_for(order, due_ns, market) if self.has_impact else 0.0
+        lots = self.available(order, market, barrier, shift)
+        return min(lots, self.reducible_lots(order.side)) if order.reduce_only else lots
+
+    def available(self, order: Resting, market: Market, barrier: int, shift: float) -> int:
+        """How many lots `take` can find for it, less what we took before, as far as memory and reports go."""
         side = 1 - order.side
         ticks = market.book.top[side]
-        lots = 0
-        for _ in range(LEVELS_WALKED):
-            if ticks < 0 or lots >= order.lots or not order.reaches(ticks):
+        lots, unknown, reports = 0, 0, self.reports.free() - 2 * self.count
+        for level in range(LEVELS_WALKED):
+            is_reached = order.reaches(ticks) and order.reaches(shifted(ticks, shift, order.side))
+            if ticks < 0 or lots >= order.lots or not is_reached or level >= reports:
                 break
-            lots += self.untaken(ticks * 2 + side, market.book.lots_at(side, ticks))
+            if barrier >= 0 and (ticks > barrier if order.side == BUY else ticks < barrier):
+                break
+            key = ticks * 2 + side
+            unknown += 0 if self.remembers(key) else 1
+            if self.taken_count + unknown > len(self.taken):
+                break
+            lots += self.untaken(key, market.book.lots_at(side, ticks))
             ticks = market.book.next_level(side, ticks)
         return lots if self.participation == 0.0 else min(lots, self.allowance(market, market.now_ns))
 
