@@ -29,7 +29,7 @@ class OutboxKind(enum.IntEnum):
     FAILED = 9  # the strategy of the seat raised and was stopped
     CHARGED = 10  # money moved without a fill
     AMENDED = 11
-    ARMED = 12  # held back until its trigger is reached
+    ARMED = 12  # held back until its trigger is reached, here or, where SENT follows, by the venue
     TRIGGERED = 13
 
 

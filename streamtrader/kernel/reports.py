@@ -51,7 +51,7 @@ def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, to
     else:
         out = take_answer(seat, order, market, kind, ticks, lots, code)
         if out == SENT:
-            due_ns = market.now_ns
+            due_ns, ticks, lots, remaining = market.now_ns, order.ticks, order.lots, order.open_lots()
         elif code != 0:
             seat.target_retry_ns = due_ns + RETRY_NS
     told_fee = fee

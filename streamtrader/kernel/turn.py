@@ -133,15 +133,20 @@ def settle_intent(order: Order, seat: Seat, market: Market, account: Account, ou
     if order.parent != 0 or (order.trigger.kind != 0 and not seat.venue.knows_trigger(order.trigger)):
         seat.blotter.step(order, ARM)
         seat.armed_count += 1
-        outbox.put(
-            ARMED, seat.index, market.now_ns, order.id, order.side, 0,
-            int64(order.trigger.ticks), order.lots, order.lots, 0.0,
-        )  # fmt: skip
+        tell_armed(order, seat, market, outbox)
         return True
     refusal = refusal_of(order, seat, market, account, outbox, call)
     if refusal == 0 and not send(order, seat, market, outbox):
         refusal = REQUESTS_FULL
     return refusal == 0 or not refuse(order, seat, market, outbox, refusal)
+
+
+def tell_armed(order: Order, seat: Seat, market: Market, outbox: Outbox) -> None:
+    """For which price it waits; whoever holds it back."""
+    outbox.put(
+        ARMED, seat.index, market.now_ns, order.id, order.side, 0,
+        int64(order.trigger.ticks), order.lots, order.lots, 0.0,
+    )  # fmt: skip
 
 
 def bits_of(order: Order) -> int:
@@ -188,6 +193,8 @@ def send(order: Order, seat: Seat, market: Market, outbox: Outbox) -> bool:
     order.sent_ns = market.now_ns
     seat.reserve(order, order.open_lots())
     seat.set_busy(market, True)
+    if order.trigger.kind != 0:  # the venue holds it back
+        tell_armed(order, seat, market, outbox)
     outbox.put(
         SENT, seat.index, market.now_ns, order.id, order.side, 0,
         order.ticks, order.lots, order.open_lots(), 0.0,

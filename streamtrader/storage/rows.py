@@ -3,8 +3,8 @@
 Pure: no file, no clock. Money is computed from ticks, lots and rates (`exact`). Rows that are stored already are
 passed over, so the engine may say them again after a crash.
 
-What an ARMED row carries in `ticks` is the price that its order waits for; a TRIGGERED row says that it came. An
-AMENDED row carries the order's new limit and its new whole size, and so does a SENT row that says what is open of it:
+What an ARMED row carries in `ticks` is the price that its order waits for, here or, where a SENT row follows, at the
+venue; a TRIGGERED row carries the price that came, which a trailing one had followed to there. An AMENDED row carries the order's new limit and its new whole size, and so does a SENT row that says what is open of it:
 protecting orders get their size from what they protect. A refusal ends an order that was not sent yet; of one that was,
 it refuses a change, and the order stands as it was.
 """
@@ -249,7 +249,7 @@ class Journal:
             case OutboxKind.ARMED:
                 order.status, order.trigger_ticks = "armed", ticks
             case OutboxKind.TRIGGERED:
-                order.status = "triggered"
+                order.status, order.trigger_ticks = "triggered", ticks or order.trigger_ticks
             case OutboxKind.AMENDED:
                 order.ticks, order.lots = ticks, lots
             case _:

@@ -241,7 +241,7 @@ def test_an_order_that_waits_is_armed_then_triggered_then_sent() -> None:
         said(OutboxKind.ARMED, 1, 300, ticks=5_950_000, remaining_lots=300),
     )
     sent = outbox(
-        said(OutboxKind.TRIGGERED, 1, 300, ticks=5_900_000, remaining_lots=300, sequence=2),
+        said(OutboxKind.TRIGGERED, 1, 300, ticks=5_950_000, remaining_lots=300, sequence=2),
         said(OutboxKind.SENT, 1, 300, ticks=5_900_000, sequence=3),
     )
     book = journal()
