@@ -16,10 +16,11 @@ import numpy as np
 from streamtrader.errors import TapeCorrupt
 from streamtrader.events import Kind
 from streamtrader.instruments import Most
-from streamtrader.runtime.checking_books import Agreement, BookCheck
-from streamtrader.runtime.checking_clocks import LatencyCheck, ReceivedCheck, StreamCheck
+from streamtrader.runtime.checking_books import Agreement, BooksCheck
+from streamtrader.runtime.checking_clocks import MARKET, LatencyCheck, ReceivedCheck, StreamCheck
 from streamtrader.runtime.checking_findings import FAULT, Chunk, Events, Finding, Findings
-from streamtrader.runtime.checking_ids import RepetitionCheck, TradeIdCheck
+from streamtrader.runtime.checking_groups import Groups, streams
+from streamtrader.runtime.checking_ids import CandleRepetitionCheck, QuoteRepetitionCheck, TradeIdCheck
 from streamtrader.runtime.checking_prices import OutlierCheck
 from streamtrader.runtime.checking_values import LinkCheck, check_candles, check_quotes, check_values
 from streamtrader.storage.recording import recorded_files, recording_faults
@@ -126,10 +127,9 @@ class _Instrument:
     """What is remembered of one instrument from chunk to chunk."""
 
     def __init__(self, index: int) -> None:
-        self.book = BookCheck()
         self.trade_ids = TradeIdCheck(index)
-        self.repetitions = {Kind.QUOTE: RepetitionCheck(), Kind.CANDLE: RepetitionCheck()}
-        self.prices = {kind: OutlierCheck() for kind in PRICED}
+        self.candles = CandleRepetitionCheck()
+        self.prices = {int(kind): OutlierCheck() for kind in PRICED}
 
 
 class TapeCheck:
@@ -145,6 +145,7 @@ class TapeCheck:
         self._venue_of = np.array([self._names.index(venue) for venue in venues] or [0], np.int64)
         self._latencies = [LatencyCheck(name if len(self._names) > 1 else "") for name in self._names]
         self._received, self._streams, self._links = ReceivedCheck(), StreamCheck(), LinkCheck()
+        self._books, self._quotes = BooksCheck(), QuoteRepetitionCheck()
         self._instruments: dict[int, _Instrument] = {}
         self._counts = np.zeros(256, np.int64)
         self._taken = 0
@@ -160,46 +161,45 @@ class TapeCheck:
         venue = self._venue_of[np.minimum(chunk.instrument, len(self._venue_of) - 1)]
         for number, latency in enumerate(self._latencies):
             latency.take(chunk, venue == number, self.findings)
-        books: dict[int, list[np.ndarray[Any, Any]]] = {}
-        for rows in _by_stream(chunk):
-            index, kind = int(chunk.instrument[rows[0]]), int(chunk.kind[rows[0]])
-            if kind in BOOK_KINDS:
-                books.setdefault(index, []).append(rows)
-            self._take_stream(chunk[rows], kind, self._known(index))
-        for index, parts in books.items():
-            rows = np.sort(np.concatenate(parts))
-            self._links.take(chunk[rows], index, self.findings)
-            self._known(index).book.take(chunk[rows], self.findings)
+        self._take_streams(*streams(chunk[np.isin(chunk.kind, MARKET)]))
+        quotes, candles = chunk[chunk.kind == Kind.QUOTE], chunk[chunk.kind == Kind.CANDLE]
+        if len(quotes):
+            check_quotes(quotes, self.findings)
+            self._quotes.take(quotes, self.findings)
+            self._books.take_quotes(quotes)
+        if len(candles):
+            check_candles(candles, self.findings)
+        books = chunk[np.isin(chunk.kind, BOOK_KINDS)]
+        if len(books):
+            self._links.take(books, self.findings)
+            self._books.take(books, self.findings)
 
     def _known(self, index: int) -> _Instrument:
         if index not in self._instruments:
             self._instruments[index] = _Instrument(index)
         return self._instruments[index]
 
-    def _take_stream(self, rows: Chunk, kind: int, own: _Instrument) -> None:
-        """Rows of one kind of one instrument."""
-        self._streams.take(rows, self.findings)
-        if kind in PRICED:
-            own.prices[Kind(kind)].take(rows, self.findings)
-        if kind in own.repetitions:
-            own.repetitions[Kind(kind)].take(rows, self.findings)
-        if kind == Kind.TRADE:
-            own.trade_ids.take(rows, self.findings)
-        elif kind == Kind.QUOTE:
-            check_quotes(rows, self.findings)
-            own.book.take_quotes(rows)
-        elif kind == Kind.CANDLE:
-            check_candles(rows, self.findings)
+    def _take_streams(self, rows: Chunk, groups: Groups) -> None:
+        """Rows of the market by instrument and kind."""
+        if not len(rows):
+            return
+        self._streams.take(rows, groups, self.findings)
+        kinds, owners = rows.kind[groups.starts].tolist(), rows.instrument[groups.starts].tolist()
+        for kind, owner, start, stop in zip(kinds, owners, groups.starts.tolist(), groups.stops.tolist(), strict=True):
+            if kind == Kind.CANDLE:
+                self._known(owner).candles.take(rows[start:stop], self.findings)
+            elif kind in PRICED:
+                self._known(owner).prices[kind].take(rows[start:stop], self.findings)
+                if kind == Kind.TRADE:
+                    self._known(owner).trade_ids.take(rows[start:stop], self.findings)
 
     def conclude(self) -> CheckResult:
         findings, result = self.findings, CheckResult(instruments=self._symbols)
         for own in self._instruments.values():
-            own.book.conclude(findings)
-            own.repetitions[Kind.CANDLE].conclude(findings)
+            own.candles.conclude(findings)
             result.trade_ids_missing += own.trade_ids.conclude(findings)
-            result.book_messages += own.book.messages
-            result.best_quote_agreement.compared += own.book.agreement.compared
-            result.best_quote_agreement.equal += own.book.agreement.equal
+        self._books.conclude(findings)
+        result.book_messages, result.best_quote_agreement = self._books.messages, self._books.agreement
         self._streams.conclude(findings)
         self._links.conclude(findings)
         for latency in self._latencies:
@@ -220,12 +220,3 @@ class TapeCheck:
         result.out_of_order = findings.count("received_disorder")
         result.findings = findings.listed(self._symbols)
         return result
-
-
-def _by_stream(chunk: Chunk) -> Iterator[np.ndarray[Any, np.dtype[np.int64]]]:
-    """The rows of each kind of each instrument, in order."""
-    keys = chunk.instrument.astype(np.int64) << 8 | chunk.kind
-    found = np.unique(keys)
-    codes = np.searchsorted(found, keys).astype(np.uint16) if len(found) < 1 << 16 else keys
-    order = np.argsort(codes, kind="stable")
-    yield from np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)

@@ -1,4 +1,4 @@
-"""A tape's books built again, all messages of a chunk at once, and held against the venue's own best quotes.
+"""A tape's books built again, all messages of all instruments of a chunk at once, and held against the best quotes.
 
 No line is shared with the kernel's book: a level is an interval of rows, from the one that sets it to the next one of
 the same price or to the end of the book; the best bid at a row is the highest of the intervals around it. A depth
@@ -16,10 +16,15 @@ import numpy as np
 
 from streamtrader.events import BID, EVENT, MORE, BookState, Kind, TradingStatus
 from streamtrader.runtime.checking_findings import Chunk, Findings, Mask, Numbers
+from streamtrader.runtime.checking_groups import Groups, grouped
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 MATCHING = (TradingStatus.TRADING, TradingStatus.UNKNOWN)
-KEPT = 1 << 17  # quotes before the first whole book, and books before the first quote
+KEPT = 1 << 17  # quotes of an instrument before its first whole book, and books before its first quote
+QUOTED = ("number", "received_ns", "a", "b", "c", "d", "id", "instrument")
+# What is known of each book between two chunks.
+STATE = np.dtype([("has_links", "?"), ("is_live", "?"), ("is_open", "?"), ("snapshot", "i8"), ("update", "i8")])
+UNTOLD = (False, True, True, -1, -1)
 
 
 @dataclass(slots=True)
@@ -31,27 +36,45 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Levels:
+    """What stands in the books between two chunks; `book` is the place of the instrument in `BooksCheck`."""
+
+    book: Numbers
+    side: Numbers
+    price: Floats
+    size: Floats
+
+    def __getitem__(self, part: Mask) -> Levels:
+        return Levels(self.book[part], self.side[part], self.price[part], self.size[part])
+
+    @staticmethod
+    def joined(*parts: Levels) -> Levels:
+        names = Levels.__slots__
+        return Levels(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+@dataclass(frozen=True, slots=True)
 class Bests:
     """Bid price and size, ask price and size at some rows; NaN where a side is empty. `update` is the newest id."""
 
-    row: Numbers
+    instrument: Numbers
     update: Numbers
     words: Floats  # 4 by number of rows
 
-    def __getitem__(self, part: slice) -> Bests:
-        return Bests(self.row[part], self.update[part], self.words[:, part])
+    def __getitem__(self, part: Mask | Numbers) -> Bests:
+        return Bests(self.instrument[part], self.update[part], self.words[:, part])
 
     @staticmethod
     def joined(first: Bests, second: Bests) -> Bests:
         return Bests(
-            np.concatenate((first.row, second.row)),
+            np.concatenate((first.instrument, second.instrument)),
             np.concatenate((first.update, second.update)),
             np.concatenate((first.words, second.words), axis=1),
         )
 
 
-class BookCheck:
-    """The book of one instrument. Before its first LINK it is taken for live: a data set may have none.
+class BooksCheck:
+    """The books of a tape. Before its first LINK a book is taken for live: a data set may have none.
 
     While the venue says that it does not match orders (an auction, a halt) a book may cross.
     """
@@ -59,64 +82,56 @@ class BookCheck:
     def __init__(self) -> None:
         self.messages = 0
         self.agreement = Agreement()
-        self._levels: tuple[Numbers, Floats, Floats] = (np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
-        self._has_links = False
-        self._is_live = True
-        self._is_open = True
-        self._snapshot = self._update = -1
-        self._waiting = Bests(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((4, 0)))
+        self._places: dict[int, int] = {}  # of each instrument in `_state`
+        self._state = np.zeros(0, STATE)
+        nothing = np.zeros(0, np.int64)
+        self._levels = Levels(nothing, nothing, np.zeros(0), np.zeros(0))
+        self._waiting = Bests(nothing, nothing, np.zeros((4, 0)))
         self._quotes = Chunk.of(np.zeros(0, EVENT), 0)
 
     def take_quotes(self, quotes: Chunk) -> None:
         """Quotes of a chunk, before its book rows."""
-        self._quotes = Chunk.joined(self._quotes, quotes[quotes.id > 0])
+        self._quotes = Chunk.joined(self._quotes, quotes[quotes.id > 0], columns=QUOTED)
 
     def take(self, rows: Chunk, findings: Findings) -> None:
         """BOOK, BOOK_CLEAR, LINK and STATUS rows of a chunk, in order."""
-        is_open = _before(rows.kind == Kind.STATUS, np.isin(rows.a, MATCHING), self._is_open)
-        self._is_open = bool(is_open[-1])
-        at, update = self._points(rows)
-        bests = self._bests(rows, at, update)
-        is_crossed = (bests.words[0] >= bests.words[2]) & is_open[at]
-        findings.mark("book_crossed", is_crossed, rows[np.maximum(at - 1, 0)])
+        rows, groups = grouped(rows, rows.instrument)
+        books = self._places_of(groups.keys)
+        state = self._state[books]
+        is_open = groups.held(rows.kind == Kind.STATUS, np.isin(rows.a, MATCHING), state["is_open"])
+        state["is_open"] = is_open[groups.ends]
+        row, at, update = _points(rows, groups, state)
+        self._state[books] = state
+        words = self._words(rows, groups, books, at)
+        is_crossed = (words[0] >= words[2]) & is_open[at]
+        findings.mark("book_crossed", is_crossed, rows[row])
         self.messages += len(at)
+        bests = Bests(groups.keys[groups.of_row[row]], update, words)
         self._waiting = Bests.joined(self._waiting, bests)
         self._compare(findings, is_end=False)
 
-    def _points(self, rows: Chunk) -> tuple[Numbers, Numbers]:
-        """After how many rows the book is whole, and the update it is whole up to.
+    def _places_of(self, instruments: Numbers) -> Numbers:
+        """Where their states are, those of new ones at the end."""
+        known = self._places
+        places = np.array([known.setdefault(each, len(known)) for each in instruments.tolist()], np.int64)
+        if len(known) > len(self._state):
+            more = np.full(len(known) - len(self._state), np.array(UNTOLD, STATE), STATE)
+            self._state = np.concatenate((self._state, more))
+        return places
 
-        Behind a snapshot follow the messages that waited for it, all in one run of MORE: there a new update id says
-        that the message before is whole.
-        """
-        count = len(rows)
-        is_book, is_clear, is_link = (rows.kind == kind for kind in (Kind.BOOK, Kind.BOOK_CLEAR, Kind.LINK))
-        is_linked = np.logical_or.accumulate(is_link) | self._has_links
-        self._has_links = bool(is_linked[-1])
-        is_live = _before(is_link | (is_clear & is_linked), is_link & (rows.a == BookState.LIVE), self._is_live)
-        update = _before(is_book | is_clear, rows.id, self._update)
-        snapshot = _before(is_clear, rows.id, self._snapshot)
-        has_more = (rows.flags & MORE) != 0
-        is_next = is_book & has_more & ~is_live[:-1] & (rows.id != update[:-1])
-        is_next &= (update[:-1] > snapshot[:-1]) & (snapshot[:-1] >= 0)
-        is_end = is_book & ~has_more & is_live[:-1]
-        is_end |= is_link & (rows.a == BookState.LIVE) & (snapshot[1:] >= 0)
-        found = np.flatnonzero(is_next | is_end)
-        at = found + is_end[found]
-        self._is_live, self._update, self._snapshot = bool(is_live[count]), int(update[count]), int(snapshot[count])
-        return at, update[at]
-
-    def _bests(self, rows: Chunk, at: Numbers, update: Numbers) -> Bests:
-        """The best levels after the first `at` rows, for each of these."""
-        sides, prices, sizes = self._levels
-        is_book = rows.kind == Kind.BOOK
-        kept, count = len(sides), len(rows)
-        side = np.concatenate((sides, rows.side[is_book]))
-        price, size = np.concatenate((prices, rows.a[is_book])), np.concatenate((sizes, rows.b[is_book]))
-        start = np.concatenate((np.zeros(kept, np.int64), np.flatnonzero(is_book) + 1))
-        stop = _stops(side, price, start, np.flatnonzero(rows.kind == Kind.BOOK_CLEAR) + 1, count)
-        earlier = np.append(0, np.cumsum(np.bincount(at, minlength=count + 1)))  # how many of `at` are less
-        first, last = earlier[start], earlier[stop]
+    def _words(self, rows: Chunk, groups: Groups, books: Numbers, at: Numbers) -> Floats:
+        """The best levels at the places `at`, which rise."""
+        group_of_book = np.full(len(self._state), -1, np.int64)
+        group_of_book[books] = np.arange(len(books))
+        is_here = group_of_book[self._levels.book] >= 0
+        kept, is_book = self._levels[is_here], rows.kind == Kind.BOOK
+        group = np.concatenate((group_of_book[kept.book], groups.of_row[is_book]))
+        side = np.concatenate((kept.side, rows.side[is_book]))
+        price, size = np.concatenate((kept.price, rows.a[is_book])), np.concatenate((kept.size, rows.b[is_book]))
+        start = np.concatenate((groups.heads[group[: len(kept.book)]], groups.after[is_book]))
+        end = groups.ends[group] + 1
+        stop = _stops(group, side, price, start, end, groups.after[rows.kind == Kind.BOOK_CLEAR])
+        first, last = np.searchsorted(at, start), np.searchsorted(at, stop)
         is_level = (size > 0.0) & np.isfinite(price)
         words = np.full((4, len(at)), np.nan)
         for number in (0, 1):
@@ -126,53 +141,79 @@ class BookCheck:
             is_some = best >= 0
             words[2 * number, is_some] = price[own[best[is_some]]]
             words[2 * number + 1, is_some] = size[own[best[is_some]]]
-        is_left = is_level & (stop > count)
-        self._levels = side[is_left].astype(np.int64), price[is_left], size[is_left]
-        return Bests(at, update, words)
+        left = Levels(books[group], side.astype(np.int64), price, size)[is_level & (stop == end)]
+        self._levels = Levels.joined(self._levels[~is_here], left)
+        return words
 
     def _compare(self, findings: Findings, *, is_end: bool) -> None:
-        """What the quotes seen so far can decide."""
-        quotes, waiting = self._quotes, self._waiting
-        if not len(quotes) or not len(waiting.row):
-            self._quotes, self._waiting = quotes[-KEPT:], waiting[-KEPT:]
-            return
-        newest = np.maximum.accumulate(quotes.id)
-        update = np.maximum.accumulate(waiting.update)
-        ready = len(update) if is_end else int(np.searchsorted(update, newest[-1], side="left"))
-        ahead = np.searchsorted(newest, update[:ready], side="right")
-        has_quote = ahead > 0
-        quote = ahead[has_quote] - 1
+        """What the quotes seen so far can decide, each book by its own."""
+        quotes, by_instrument = grouped(self._quotes, self._quotes.instrument)
+        order = np.argsort(self._waiting.instrument, kind="stable")
+        waiting = self._waiting[order]
+        newest, update = _ranked(quotes.instrument, quotes.id, waiting.instrument, waiting.update)
+        group = np.searchsorted(by_instrument.keys, waiting.instrument)
+        has_quotes = np.isin(waiting.instrument, by_instrument.keys)
+        group[~has_quotes] = 0
+        is_ready = has_quotes.copy()
+        if not is_end and len(quotes):
+            is_ready &= update < newest[by_instrument.stops[group] - 1]
+        ready, group = np.flatnonzero(is_ready), group[is_ready]
+        ahead = np.searchsorted(newest, update[ready], side="right") - 1
+        has_quote = ahead >= by_instrument.starts[group] if len(ready) else np.zeros(0, np.bool_)
+        quote = ahead[has_quote]
         words = np.stack([getattr(quotes, name)[quote] for name in "abcd"])
-        is_equal = (words == waiting.words[:, :ready][:, has_quote]).all(axis=0)
+        is_equal = (words == waiting.words[:, ready[has_quote]]).all(axis=0)
         self.agreement.compared += len(quote)
         self.agreement.equal += int(np.count_nonzero(is_equal))
         findings.mark("book_disagrees", ~is_equal, quotes[quote])
-        self._waiting = waiting[ready:]
-        self._quotes = quotes[max(int(ahead[-1]) - 1, 0) if ready else 0 :]
+        done = by_instrument.starts.copy()
+        np.maximum.at(done, group, ahead)  # the newest that was compared with may be so again
+        quotes = quotes[np.arange(len(quotes)) >= done[by_instrument.of_row]]
+        self._quotes = Chunk.joined(quotes[_newest(quotes.instrument)], columns=QUOTED)
+        left = waiting[~is_ready]
+        self._waiting = left[_newest(left.instrument)]
 
     def conclude(self, findings: Findings) -> None:
         self._compare(findings, is_end=True)
 
 
-def _before(is_set: Mask, values: np.ndarray[Any, Any], initial: Any) -> np.ndarray[Any, Any]:
-    """The value in force before each row and, last, after all: that of the newest row that sets one."""
-    held = np.concatenate((np.array([initial], values.dtype), values))
-    at = np.concatenate(([0], np.where(is_set, np.arange(1, len(values) + 1), 0)))
-    found: np.ndarray[Any, Any] = held[np.maximum.accumulate(at)]
-    return found
+def _points(rows: Chunk, groups: Groups, state: np.ndarray[Any, Any]) -> tuple[Numbers, Numbers, Numbers]:
+    """Where books are whole: the row behind which, its place, and the update that the book is whole up to.
+
+    Behind a snapshot follow the messages that waited for it, all in one run of MORE: there a new update id says
+    that the message before is whole. `state` is that of each group, and moves on.
+    """
+    before, after = groups.before, groups.after
+    is_book, is_clear, is_link = (rows.kind == kind for kind in (Kind.BOOK, Kind.BOOK_CLEAR, Kind.LINK))
+    has_links = groups.held(is_link, np.ones(len(rows), np.bool_), state["has_links"])
+    is_set = is_link | (is_clear & has_links[after])
+    is_live = groups.held(is_set, is_link & (rows.a == BookState.LIVE), state["is_live"])
+    update = groups.held(is_book | is_clear, rows.id, state["update"])
+    snapshot = groups.held(is_clear, rows.id, state["snapshot"])
+    has_more = (rows.flags & MORE) != 0
+    is_next = is_book & has_more & ~is_live[before] & (rows.id != update[before])
+    is_next &= (update[before] > snapshot[before]) & (snapshot[before] >= 0)
+    is_end = is_book & ~has_more & is_live[before]
+    is_end |= is_link & (rows.a == BookState.LIVE) & (snapshot[after] >= 0)
+    found = np.flatnonzero(is_next | is_end)
+    at = before[found] + is_end[found]
+    for name, held in (("has_links", has_links), ("is_live", is_live), ("update", update), ("snapshot", snapshot)):
+        state[name] = held[groups.ends]
+    row = np.maximum(found - ~is_end[found], groups.starts[groups.of_row[found]])
+    return row, at, update[at]
 
 
-def _stops(side: Numbers, price: Floats, start: Numbers, clears: Numbers, count: int) -> Numbers:
-    """Where each level ends: at the next row of its price, at the next end of the book, or never (`count` + 1)."""
-    key = price.view(np.uint64) << np.uint64(1) | side.astype(
-        np.uint64
-    )  # of prices above 0 the bits order as they do
-    order = np.argsort(key, kind="stable")
-    same = np.diff(key[order]) == 0
-    stop = np.full(len(start), count + 1, np.int64)
+def _stops(group: Numbers, side: Numbers, price: Floats, start: Numbers, end: Numbers, clears: Numbers) -> Numbers:
+    """Where each level ends: at the next row of its price, at the next end of its book, or never (`end`)."""
+    # Of prices above 0 the bits order as they do.
+    key = price.view(np.uint64) << np.uint64(1) | side.astype(np.uint64)
+    is_one = not len(group) or group[0] == group.max() == group.min()
+    order = np.argsort(key, kind="stable") if is_one else np.lexsort((key, group))
+    same = (np.diff(key[order]) == 0) & (np.diff(group[order]) == 0)
+    stop = end.copy()
     stop[order[:-1][same]] = start[order[1:][same]]
     if len(clears):
-        following = np.append(clears, count + 1)[np.searchsorted(clears, start, side="right")]
+        following = np.append(clears, np.iinfo(np.int64).max)[np.searchsorted(clears, start, side="right")]
         stop = np.minimum(stop, following)
     return stop
 
@@ -199,3 +240,20 @@ def _highest(first: Numbers, last: Numbers, count: int) -> Numbers:
         nodes = slice(1 << layer, 2 << layer)
         np.maximum(tree[nodes], np.repeat(tree[1 << (layer - 1) : 1 << layer], 2), out=tree[nodes])
     return tree[size : size + count]
+
+
+def _newest(instruments: np.ndarray[Any, Any]) -> Mask:
+    """Which of grouped rows are among the last of their instrument."""
+    groups = Groups(instruments)
+    is_new: Mask = groups.stops[groups.of_row] - np.arange(len(instruments)) <= KEPT
+    return is_new
+
+
+def _ranked(
+    quoted: np.ndarray[Any, Any], ids: Numbers, waiting: Numbers, updates: Numbers
+) -> tuple[Numbers, Numbers]:
+    """The newest id up to each quote and each book, as numbers that rise over all instruments; both are grouped."""
+    known, rank = np.unique(np.concatenate((ids, updates)), return_inverse=True)
+    _, owner = np.unique(np.concatenate((quoted.astype(np.int64), waiting)), return_inverse=True)
+    key = owner * (len(known) + 1) + rank
+    return np.maximum.accumulate(key[: len(ids)]), np.maximum.accumulate(key[len(ids) :])

@@ -15,6 +15,7 @@ import numpy as np
 
 from streamtrader.events import Kind
 from streamtrader.runtime.checking_findings import Chunk, Findings, Mask, Numbers
+from streamtrader.runtime.checking_groups import KIND_BITS, Groups
 from streamtrader.units import NS_PER_MS, NS_PER_S
 
 SILENCE_LEAST_NS = 10 * NS_PER_S
@@ -33,10 +34,10 @@ MARKET = (*TIMED, Kind.CANDLE)
 class _Stream:
     """One kind of one instrument."""
 
-    messages: int = 0  # at different times
-    first_ns: int = 0
-    last_ns: int = 0
+    first_ns: int
+    last_ns: int
     last_venue_ns: int = 0
+    messages: int = 1  # at different times
     gaps: list[tuple[int, int, int]] = field(default_factory=list)  # length, number and time of the event behind it
 
 
@@ -44,38 +45,45 @@ class StreamCheck:
     """Each stream's own clocks: the venue's must not go back, and the stream should not fall silent."""
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[int, int], _Stream] = {}
+        self._streams: dict[int, _Stream] = {}  # by instrument and kind
 
-    def take(self, rows: Chunk, findings: Findings) -> None:
-        """Rows of one kind and one instrument, in order."""
-        kind = int(rows.kind[0])
-        if kind not in MARKET:
-            return
-        stream = self._streams.setdefault((int(rows.instrument[0]), kind), _Stream())
+    def take(self, rows: Chunk, groups: Groups, findings: Findings) -> None:
+        """Rows by stream; the key of a group is that of its stream."""
         received = rows.received_ns
-        if stream.messages == 0:
-            stream.messages, stream.first_ns, stream.last_ns = 1, int(received[0]), int(received[0])
-        steps = np.diff(received, prepend=stream.last_ns)
+        known = [
+            self._streams.get(key) or self._streams.setdefault(key, _Stream(first_ns, first_ns))
+            for key, first_ns in zip(groups.keys.tolist(), received[groups.starts].tolist(), strict=True)
+        ]
+        steps = groups.steps(received, np.array([stream.last_ns for stream in known], np.int64))
         for row in np.flatnonzero(steps > SILENCE_LEAST_NS).tolist():
-            stream.gaps.append((int(steps[row]), int(rows.number[row]), int(received[row])))
-        stream.messages += int(np.count_nonzero(steps))
-        stream.last_ns = int(received[-1])
-        dated = rows.venue_ns > 0
-        if not dated.all():
-            rows = rows[dated]
-        if len(rows):
-            findings.mark("venue_disorder", np.diff(rows.venue_ns, prepend=stream.last_venue_ns) < 0, rows)
-            stream.last_venue_ns = int(rows.venue_ns[-1])
+            known[groups.of_row[row]].gaps.append((int(steps[row]), int(rows.number[row]), int(received[row])))
+        moves = np.add.reduceat(steps != 0, groups.starts, dtype=np.int64)
+        last = received[groups.stops - 1]
+        for stream, messages, last_ns in zip(known, moves.tolist(), last.tolist(), strict=True):
+            stream.messages += messages
+            stream.last_ns = last_ns
+        self._take_venue_clocks(rows, groups, known, findings)
+
+    def _take_venue_clocks(self, rows: Chunk, groups: Groups, known: list[_Stream], findings: Findings) -> None:
+        dated = np.flatnonzero(rows.venue_ns > 0)
+        if not len(dated):
+            return
+        rows, own = rows[dated], Groups(groups.of_row[dated])
+        streams = [known[number] for number in own.keys.tolist()]
+        last_ns = np.array([stream.last_venue_ns for stream in streams], np.int64)
+        findings.mark("venue_disorder", own.steps(rows.venue_ns, last_ns) < 0, rows)
+        for stream, venue_ns in zip(streams, rows.venue_ns[own.stops - 1].tolist(), strict=True):
+            stream.last_venue_ns = venue_ns
 
     def conclude(self, findings: Findings) -> None:
         longest_ns = 0
-        for (instrument, _), stream in self._streams.items():
+        for key, stream in self._streams.items():
             if stream.messages < SILENCE_MESSAGES:
                 continue
             limit_ns = SILENCE_INTERVALS * (stream.last_ns - stream.first_ns) / (stream.messages - 1)
             for length_ns, event, at_ns in stream.gaps:
                 if length_ns > limit_ns:
-                    findings.add("silence", 1, event=event, at_ns=at_ns, instrument=instrument)
+                    findings.add("silence", 1, event=event, at_ns=at_ns, instrument=key >> KIND_BITS)
                     longest_ns = max(longest_ns, length_ns)
         findings.explain("silence", f"the longest of {longest_ns / NS_PER_S:,.0f} s")
 

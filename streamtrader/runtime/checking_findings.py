@@ -6,7 +6,7 @@ warning is what real markets and real clocks also do; somebody should look befor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,8 @@ class Findings:
         """Every row of a chunk that is so."""
         count = int(np.count_nonzero(is_found))
         if count:
-            row = int(np.argmax(is_found))
+            found = np.flatnonzero(is_found)
+            row = int(found[np.argmin(chunk.number[found])])  # rows may be sorted by instrument
             self.add(
                 check, count, event=int(chunk.number[row]), at_ns=int(chunk.received_ns[row]),
                 instrument=int(chunk.instrument[row]),
@@ -138,10 +139,10 @@ class Chunk:
         return cls(len(events), column)
 
     @classmethod
-    def joined(cls, *parts: Chunk) -> Chunk:
-        """A chunk of its own: what is remembered must not keep the chunk alive that it is from."""
-        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.COLUMNS}
-        return cls(sum(map(len, parts)), columns.__getitem__)
+    def joined(cls, *parts: Chunk, columns: Sequence[str] = COLUMNS) -> Chunk:
+        """A chunk of its own, of some columns: what is remembered must not keep the chunk alive that it is from."""
+        found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+        return cls(sum(map(len, parts)), found.__getitem__)
 
     def __getattr__(self, name: str) -> np.ndarray[Any, Any]:
         if name not in self.COLUMNS:

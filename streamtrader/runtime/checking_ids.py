@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamtrader.events import Kind
 from streamtrader.runtime.checking_findings import Chunk, Findings, Mask, Numbers
+from streamtrader.runtime.checking_groups import grouped
 
 JUMPS_KEPT = 10_000
 USUAL = 0.9  # of the ids do what is taken for their rule
@@ -25,7 +25,10 @@ class IdRanges:
 
     def add(self, ids: Numbers) -> Mask:
         """Which of the ids are repetitions, of ids before them or of each other."""
-        is_rising = (np.diff(ids) > 0).all()
+        is_rising = bool((np.diff(ids) > 0).all())
+        if is_rising and (not len(self.stops) or ids[0] > self.stops[-1]):
+            self._extend(ids)
+            return np.zeros(len(ids), np.bool_)
         order = np.arange(len(ids)) if is_rising else np.argsort(ids, kind="stable")
         ordered = ids[order]
         is_again = np.diff(ordered, prepend=ordered[0] - 1) == 0
@@ -34,9 +37,15 @@ class IdRanges:
         repeated[order[is_again]] = True
         new = ordered[~is_again]
         if len(new):
-            edges = np.flatnonzero(np.diff(new) > 1)
-            self._merge(new[np.append(0, edges + 1)], new[np.append(edges, len(new) - 1)])
+            self._merge(*_ranges_of(new))
         return repeated
+
+    def _extend(self, ids: Numbers) -> None:
+        """As nearly always: all of them rise, and are above what was seen."""
+        starts, stops = _ranges_of(ids)
+        is_next = bool(len(self.stops) and starts[0] == self.stops[-1] + 1)
+        self.stops = np.concatenate((self.stops[: len(self.stops) - is_next], stops))
+        self.starts = np.concatenate((self.starts, starts[is_next:]))
 
     def _has(self, ids: Numbers) -> Mask:
         if not len(self.starts):
@@ -55,6 +64,12 @@ class IdRanges:
         self.stops = stops[np.append(is_apart, True)]
 
 
+def _ranges_of(ids: Numbers) -> tuple[Numbers, Numbers]:
+    """The first and the last of each run without a hole, of ids that rise."""
+    edges = np.flatnonzero(np.diff(ids) > 1)
+    return ids[np.append(0, edges + 1)], ids[np.append(edges, len(ids) - 1)]
+
+
 class TradeIdCheck:
     """The trade ids of one instrument."""
 
@@ -70,7 +85,8 @@ class TradeIdCheck:
 
     def take(self, trades: Chunk, findings: Findings) -> None:
         """Trades of this instrument, in order."""
-        trades = trades[trades.id != 0]
+        if not trades.id.all():
+            trades = trades[trades.id != 0]
         if not len(trades):
             return
         ids = trades.id
@@ -105,25 +121,29 @@ class TradeIdCheck:
         return int((starts[1:] - stops[:-1] - 1).sum())
 
 
-class RepetitionCheck:
-    """Quotes and candles of one instrument that say again what the one before them said."""
+class QuoteRepetitionCheck:
+    """Quotes with the update id of the one before them of their instrument."""
 
     def __init__(self) -> None:
-        self._last_quote: int | None = None
+        self._last: dict[int, int] = {}
+
+    def take(self, quotes: Chunk, findings: Findings) -> None:
+        quotes, groups = grouped(quotes, quotes.instrument)
+        keys, firsts = groups.keys.tolist(), quotes.id[groups.starts].tolist()
+        last = [self._last.get(key, first - 1) for key, first in zip(keys, firsts, strict=True)]
+        is_again = groups.steps(quotes.id, np.array(last, np.int64)) == 0
+        findings.mark("quote_repeated", is_again & (quotes.id != 0), quotes)
+        self._last.update(zip(keys, quotes.id[groups.stops - 1].tolist(), strict=True))
+
+
+class CandleRepetitionCheck:
+    """Candles of one instrument that say again what the one before them said, and holes between them."""
+
+    def __init__(self) -> None:
         self._last_candle: Chunk | None = None
         self._steps: list[tuple[Numbers, Chunk]] = []
 
     def take(self, rows: Chunk, findings: Findings) -> None:
-        """Rows of one kind."""
-        if rows.kind[0] == Kind.QUOTE:
-            first = int(rows.id[0]) - 1 if self._last_quote is None else self._last_quote
-            is_again = np.diff(rows.id, prepend=first) == 0
-            findings.mark("quote_repeated", is_again & (rows.id != 0), rows)
-            self._last_quote = int(rows.id[-1])
-        elif rows.kind[0] == Kind.CANDLE:
-            self._take_candles(rows, findings)
-
-    def _take_candles(self, rows: Chunk, findings: Findings) -> None:
         before = self._last_candle if self._last_candle is not None else rows[:1]
         is_again = np.ones(len(rows), np.bool_)
         for name in ("venue_ns", "a", "b", "c", "d", "id"):

@@ -22,6 +22,7 @@ HALF = NEIGHBOURS // 2
 DEVIATIONS = 10.0
 GRANULARITY = 0.001  # of the price: 10 bps
 ROWS_AT_ONCE = 1 << 14  # windows that are sorted at once: 6 MiB
+KEPT = ("number", "received_ns", "instrument", "kind", "a", "c")
 Prices = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -67,11 +68,14 @@ class OutlierCheck:
     """The prices of the trades, or the middles of the quotes, of one instrument."""
 
     def __init__(self) -> None:
-        self._rows: Chunk | None = None  # the last 50 are not judged yet, and need the 50 before them
+        self._rows: list[Chunk] = []  # the last 50 are not judged yet, and need the 50 before them
 
     def take(self, rows: Chunk, findings: Findings) -> None:
         """Rows of one kind, in order."""
-        held = Chunk.joined(rows) if self._rows is None else Chunk.joined(self._rows, rows)
+        self._rows.append(Chunk.joined(rows, columns=KEPT))
+        if sum(map(len, self._rows)) <= 2 * NEIGHBOURS:
+            return  # none of them has its neighbours yet
+        held = Chunk.joined(*self._rows, columns=KEPT)
         prices = _prices_of(held)
         is_price = np.isfinite(prices) & (prices > 0.0)
         if held.kind[:1] == Kind.TRADE:
@@ -79,7 +83,7 @@ class OutlierCheck:
         if not is_price.all():
             held, prices = held[is_price], prices[is_price]
         findings.mark("price_outlier", outliers(prices), held)
-        self._rows = held[max(len(held) - 2 * NEIGHBOURS, 0) :]
+        self._rows = [Chunk.joined(held[max(len(held) - 2 * NEIGHBOURS, 0) :], columns=KEPT)]
 
 
 def _prices_of(rows: Chunk) -> Prices:

@@ -9,6 +9,7 @@ import numpy as np
 from streamtrader.events import BookState, Kind
 from streamtrader.instruments import Most
 from streamtrader.runtime.checking_findings import Chunk, Findings, Mask
+from streamtrader.runtime.checking_groups import Groups, grouped
 from streamtrader.units import ABSURD_PRICE, ABSURD_SIZE, ABSURD_VOLUME
 
 TRADED = (Kind.TRADE, Kind.LIQUIDATION)
@@ -89,22 +90,24 @@ class LinkCheck:
         self._stale: dict[int, Chunk] = {}  # LINK rows that told of a stale book, until there is more of it
         self._last: dict[int, Chunk] = {}
 
-    def take(self, chunk: Chunk, instrument: int, findings: Findings) -> None:
-        """Rows of one instrument: BOOK, BOOK_CLEAR and LINK."""
-        links = chunk[chunk.kind == Kind.LINK]
-        findings.mark("book_gap", links.a == BookState.GAP, links)
-        findings.mark("book_crossed", links.a == BookState.CROSSED, links)
-        if instrument in self._stale and len(chunk):
-            stale = self._stale.pop(instrument)
-            findings.mark("book_stale", np.ones(1, np.bool_), stale)
-        if not len(links):
+    def take(self, rows: Chunk, findings: Findings) -> None:
+        """BOOK, BOOK_CLEAR, LINK and STATUS rows of all instruments."""
+        for instrument in self._stale.keys() & set(np.unique(rows.instrument).tolist()) if self._stale else ():
+            findings.mark("book_stale", np.ones(1, np.bool_), self._stale.pop(instrument))
+        if not (rows.kind == Kind.LINK).any():
             return
-        is_stale = links.a == BookState.STALE
-        if is_stale[-1] and links.number[-1] == chunk.number[-1]:  # the market ended, unless more comes
-            self._stale[instrument] = Chunk.joined(links[-1:])
-            is_stale[-1] = False
-        findings.mark("book_stale", is_stale, links)
-        self._last[instrument] = Chunk.joined(links[-1:])
+        rows, groups = grouped(rows, rows.instrument)
+        is_link = rows.kind == Kind.LINK
+        findings.mark("book_gap", is_link & (rows.a == BookState.GAP), rows)
+        findings.mark("book_crossed", is_link & (rows.a == BookState.CROSSED), rows)
+        is_stale = is_link & (rows.a == BookState.STALE)
+        for row in (groups.stops - 1)[is_stale[groups.stops - 1]].tolist():  # the market ended, unless more comes
+            self._stale[int(rows.instrument[row])] = Chunk.joined(rows[row : row + 1])
+            is_stale[row] = False
+        findings.mark("book_stale", is_stale, rows)
+        links = rows[is_link]
+        for row in (Groups(links.instrument.astype(np.int64)).stops - 1).tolist():
+            self._last[int(links.instrument[row])] = Chunk.joined(links[row : row + 1])
 
     def conclude(self, findings: Findings) -> None:
         for links in self._last.values():
