@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -22,13 +23,22 @@ class Most(NamedTuple):
 BELIEVED = Most(ABSURD_PRICE, ABSURD_SIZE)
 
 
+def _decimal(value: Any) -> Decimal:
+    return Decimal(str(value))
+
+
+_FILTER_KINDS: dict[str, Callable[[Any], Any]] = {"Decimal": _decimal, "int": int, "bool": bool}
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a venue demands of an order beside its steps and its smallest value; 0 is no demand.
 
     Sizes are in base currency, prices and values in quote currency. `bid_up` to `ask_down` are multiples of the average
-    price of so many minutes (0: of the last price) between which the limits of buyers and sellers must lie.
-    `maximum_notional` binds orders with a limit; `maximum_orders` is how many may be open at once.
+    price of so many minutes (0: of the last price; `is_by_mark`: of the mark) between which the limits of buyers and
+    sellers must lie. `maximum_notional` binds orders with a limit; `maximum_orders` is how many may be open at once,
+    `maximum_waiting_orders` how many of them may wait for a price. `maximum_position` is that of what is held and all
+    open buys; `maximum_parts` is how many parts an iceberg may have. Those of prices bind the prices of triggers too.
     """
 
     minimum_size: Decimal = Decimal(0)
@@ -43,12 +53,18 @@ class Filters:
     average_minutes: int = 0
     maximum_notional: Decimal = Decimal(0)
     maximum_orders: int = 0
+    minimum_market_size: Decimal = Decimal(0)
+    maximum_position: Decimal = Decimal(0)
+    maximum_waiting_orders: int = 0
+    maximum_parts: int = 0
+    is_by_mark: bool = False
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not Decimal(value).is_finite() or value < 0:
                 raise ConfigError(f"filters: {name} must not be negative, and not {value}")
         for least, most in (("minimum_size", "maximum_size"), ("minimum_price", "maximum_price"),
+                            ("minimum_market_size", "maximum_market_size"), ("minimum_size", "maximum_position"),
                             ("bid_down", "bid_up"), ("ask_down", "ask_up")):  # fmt: skip
             low, high = getattr(self, least), getattr(self, most)
             if 0 < high < low:
@@ -68,10 +84,15 @@ class Filters:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Filters:
-        counts = ("average_minutes", "maximum_orders")
-        known: dict[str, Any] = {
-            name: int(value) if name in counts else Decimal(str(value)) for name, value in values.items()
-        }
+        kinds = {each.name: _FILTER_KINDS[str(each.type)] for each in fields(cls)}
+        known: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in kinds:
+                raise ConfigError(f"filters: {name} is unknown; known are {', '.join(kinds)}")
+            try:
+                known[name] = kinds[name](value)
+            except (TypeError, ValueError, ArithmeticError) as error:
+                raise ConfigError(f"filters: {name} is a number, not {value!r}") from error
         return cls(**known)
 
 

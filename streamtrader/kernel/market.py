@@ -219,7 +219,9 @@ class Market(Record):
         if not self.demands.has_any:
             return 0
         price = self.last_price
-        if self.demands.average_minutes > 0 and self.minutes.minute >= 0:
+        if self.demands.is_by_mark:
+            price = self.mark_price()
+        elif self.demands.average_minutes > 0 and self.minutes.minute >= 0:
             self.minutes.roll(self.now_ns)
             price = self.minutes.average_price(self.demands.average_minutes)
         if price == 0.0:

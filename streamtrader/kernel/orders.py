@@ -107,6 +107,9 @@ class Refusal(enum.IntEnum):
     PERCENT_PRICE = 113
     NOTIONAL_FILTER = 114
     MAX_NUM_ORDERS = 115
+    MAX_POSITION = 116
+    MAX_NUM_ALGO_ORDERS = 117
+    ICEBERG_PARTS = 118
 
 
 _LIFE = {

@@ -17,7 +17,7 @@ import math
 
 from streamtrader.events import ASK, BID, BUY
 from streamtrader.kernel.market import Market
-from streamtrader.kernel.record import Record
+from streamtrader.kernel.record import Record, int64
 
 
 class TriggerKind(enum.IntEnum):
@@ -68,6 +68,10 @@ class Trigger(Record):
         self.ticks = 0.0
         self.trail_ticks = 0.0
         self.trail_ranges = 0.0
+
+    def nearest_ticks(self) -> int:
+        """The price as rows and venues have it, in whole ticks."""
+        return int64(self.ticks + 0.5)
 
     def is_reached(self, market: Market, side: int) -> bool:
         """Look at the price, follow it, and say whether the order fires."""

@@ -27,7 +27,6 @@ from streamtrader.kernel.outbox import (
     Outbox,
     OutboxKind,
 )
-from streamtrader.kernel.record import int64
 from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.table import refusal_by_rules
 from streamtrader.kernel.waiting import end_of
@@ -145,7 +144,7 @@ def tell_armed(order: Order, seat: Seat, market: Market, outbox: Outbox) -> None
     """For which price it waits; whoever holds it back."""
     outbox.put(
         ARMED, seat.index, market.now_ns, order.id, order.side, 0,
-        int64(order.trigger.ticks), order.lots, order.lots, 0.0,
+        order.trigger.nearest_ticks(), order.lots, order.lots, 0.0,
     )  # fmt: skip
 
 
@@ -215,7 +214,7 @@ def let_go(order: Order, seat: Seat, market: Market, account: Account, outbox: O
         order.is_released = False
         outbox.put(
             TRIGGERED, seat.index, market.now_ns, order.id, order.side, 0,
-            int64(order.trigger.ticks), order.lots, order.open_lots(), 0.0,
+            order.trigger.nearest_ticks(), order.lots, order.open_lots(), 0.0,
         )  # fmt: skip
         order.trigger.kind = 0
         return send(order, seat, market, outbox)

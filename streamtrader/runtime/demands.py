@@ -23,6 +23,7 @@ def demand(market: Market, instrument: Instrument) -> None:
     demands.has_any = True
     demands.least_lots = _least(filters.minimum_size, lot)
     demands.most_lots = _most(filters.maximum_size, lot)
+    demands.least_market_lots = _least(filters.minimum_market_size, lot)
     demands.most_market_lots = _most(filters.maximum_market_size, lot)
     demands.least_ticks = _least(filters.minimum_price, tick)
     demands.most_ticks = _most(filters.maximum_price, tick)
@@ -31,6 +32,10 @@ def demand(market: Market, instrument: Instrument) -> None:
     demands.average_minutes = min(filters.average_minutes, MINUTES - 1)
     demands.most_value = float(filters.maximum_notional)
     demands.most_orders = filters.maximum_orders
+    demands.most_waiting_orders = filters.maximum_waiting_orders
+    demands.most_parts = filters.maximum_parts
+    demands.most_position_lots = _most(filters.maximum_position, lot)
+    demands.is_by_mark = filters.is_by_mark
     if filters.average_minutes > 0:
         market.minutes.is_on = True
 

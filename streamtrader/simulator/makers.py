@@ -150,7 +150,7 @@ class Makers(Takers):
             if order.trigger.kind != 0 and order.trigger.is_reached(market, order.side) and self.has_room():
                 order.trigger.kind = 0
                 self.armed_count -= 1
-                self.report(market.event_ns, FIRED, order.id, int64(order.trigger.ticks), order.lots, order.lots, 0)
+                self.report(market.event_ns, FIRED, order.id, order.trigger.nearest_ticks(), order.lots, order.lots, 0)
                 self.enter(index, market.event_ns, market, False)
                 index = 0  # orders may have gone
             else:

@@ -21,6 +21,7 @@ from streamtrader.simulator.resting import (
     FILLED_AS_TAKER,
     IS_BUY,
     REJECTED,
+    TRIGGER_SHIFT,
     Resting,
 )
 
@@ -57,7 +58,7 @@ class Takers(Desk):
             self.report(due_ns, REJECTED, words[ORDER], words[TICKS], 0, words[LOTS], TOO_MANY_ORDERS)
             return
         side = BUY if words[CODE] & IS_BUY != 0 else SELL
-        refusal = MARKET_HALTED if market.is_halted() else market.demanded(side, words[TICKS], words[REMAINING], self.count)
+        refusal = self.refusal_of(side, words, numbers[0], market)
         if words[EXPIRES] != 0 and words[EXPIRES] <= due_ns:
             refusal = EXPIRED
         if refusal != 0:
@@ -82,6 +83,28 @@ class Takers(Desk):
             self.report(due_ns, ACCEPTED, order.id, order.ticks, order.lots, order.lots, 0)
         else:
             self.enter(self.count - 1, due_ns, market, True)
+
+    def refusal_of(self, side: int, words: np.ndarray, trigger_ticks: float, market: Market) -> int:
+        """Why a new order may not even come in; 0: it may."""
+        if market.is_halted():
+            return MARKET_HALTED
+        demands = market.demands
+        if not demands.has_any:
+            return 0
+        refusal = market.demanded(side, words[TICKS], words[REMAINING], self.count)
+        if refusal == 0 and words[CODE] >> TRIGGER_SHIFT != 0:
+            refusal = demands.refusal_of_trigger(trigger_ticks, self.armed_count)
+        if refusal == 0:
+            refusal = demands.refusal_of_size(side, words[REMAINING], words[DISPLAY], self.held_lots(-1))
+        return refusal
+
+    def held_lots(self, except_index: int) -> int:
+        """What is held and what open buys may still add, but for one of them."""
+        lots = max(0, self.position_lots)
+        for index in range(self.count):
+            if index != except_index and self.orders[index].side == BUY:
+                lots += self.orders[index].lots
+        return lots
 
     def enter(self, index: int, due_ns: int, market: Market, is_new: bool) -> None:
         """The order meets the book."""
@@ -283,6 +306,8 @@ class Takers(Desk):
         opposite = market.book.top[1 - order.side]
         before = order.ticks
         refusal = MARKET_HALTED if market.is_halted() else market.demanded(order.side, ticks, lots, self.count - 1)
+        if refusal == 0 and market.demands.has_any:
+            refusal = market.demands.refusal_of_size(order.side, lots, order.display_lots, self.held_lots(index))
         if refusal != 0:
             self.report(due_ns, AMEND_REJECTED, order.id, before, order.lots, 0, refusal)
             return

@@ -68,7 +68,7 @@ class SimulatedVenue(Makers):
         )
         self.requests.words[at, DISPLAY] = 0 if is_parted else order.display_lots
         self.requests.words[at, EXPIRES] = 0 if order.is_timed_here else order.expires_ns
-        self.requests.numbers[at, 0] = order.trigger.ticks
+        self.requests.numbers[at, 0] = float(order.trigger.nearest_ticks())
         self.requests.numbers[at, 1] = order.trigger.trail_ticks
         return True
 

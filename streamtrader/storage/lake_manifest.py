@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from streamtrader.errors import LayoutChanged, StorageError
+from streamtrader.errors import ConfigError, LayoutChanged, StorageError
 from streamtrader.instruments import Instrument
 from streamtrader.storage.lake_place import LakePlace
 from streamtrader.storage.tape_reader import Tape
@@ -75,7 +75,7 @@ class Manifest:
             instruments = tuple(Instrument.from_dict(values) for values in content.pop("instruments"))
             files = tuple(LakeFile(**values) for values in content.pop("files"))
             return cls(instruments=instruments, files=files, **content)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, ConfigError) as error:
             raise StorageError(f"{name} is no manifest of a lake ({error}); export its tape again") from error
 
 

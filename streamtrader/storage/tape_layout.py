@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from streamtrader.errors import LayoutChanged, StorageError, TapeCorrupt
+from streamtrader.errors import ConfigError, LayoutChanged, StorageError, TapeCorrupt
 from streamtrader.events import EVENT, EVENT_BYTES
 from streamtrader.instruments import Instrument
 
@@ -113,7 +113,12 @@ def read_header(data: memoryview, path: Path) -> TapeHeader:
         raise LayoutChanged(
             f"{path}: its events have other fields than this streamtrader's. Import the source again."
         )
-    instruments = tuple(Instrument.from_dict(values) for values in content["instruments"])
+    try:
+        instruments = tuple(Instrument.from_dict(values) for values in content["instruments"])
+    except (TypeError, ValueError, ArithmeticError, ConfigError) as error:
+        raise LayoutChanged(
+            f"{path}: its instruments cannot be understood ({error}). Import the source again."
+        ) from error
     return TapeHeader(instruments, content["metadata"], size, crc)
 
 

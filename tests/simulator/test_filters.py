@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtrader.errors import ConfigError
-from streamtrader.events import BUY, SELL
+from streamtrader.events import BUY, SELL, Kind
 from streamtrader.instruments import NO_FILTERS, Filters, Instrument
 from streamtrader.kernel import demands
 from streamtrader.kernel.minutes import MINUTE_NS, Minutes
 from streamtrader.kernel.orders import Refusal
 from streamtrader.kernel.outbox import OutboxKind
 from tests.kernel.play import BTC, ETH, MS, planned, run
-from tests.kernel.players import AMEND, ORDER
+from tests.kernel.players import AMEND, ORDER, SHOW_ONLY, STOP_AT, TRAIL_BY
 from tests.simulator.scenes import beats, scene
 
 
-def rejections(filters, *plan, script=None):
+def rejections(filters, *plan, script=None, kind="spot"):
     script = beats(script or scene(), 1, 60, 100, 160)
-    outcome = run(script, lambda: planned(*plan), instruments=(replace(BTC, filters=filters), ETH))
+    outcome = run(script, lambda: planned(*plan), instruments=(replace(BTC, filters=filters, kind=kind), ETH))
     return [Refusal(code).name for code in outcome.rows(OutboxKind.REJECTED)["code"].tolist()]
 
 
@@ -61,6 +61,68 @@ def test_percents_are_of_the_average_price_of_the_minutes_that_the_filter_names(
     assert rejections(replace(wide, average_minutes=0), (1, ORDER, BUY, 0.1, 95.0), script=script) == ["PERCENT_PRICE"]
 
 
+@pytest.mark.parametrize(
+    ("filters", "kept", "broken", "name"),
+    [
+        (Filters(minimum_market_size=Decimal("0.1")), [(BUY, 0.1)], [(BUY, 0.099)], "MARKET_LOT_SIZE"),
+        (Filters(minimum_market_size=Decimal("0.1")), [(BUY, 0.099, 99.0)], [(SELL, 0.099)], "MARKET_LOT_SIZE"),
+        (Filters(maximum_position=Decimal("0.5")), [(BUY, 0.3, 99.0), (BUY, 0.2)], [(BUY, 0.3, 99.0), (BUY, 0.201)], "MAX_POSITION"),
+        (Filters(maximum_position=Decimal("0.5")), [(BUY, 0.4), (SELL, 9.0, 110.0)], [(BUY, 0.4), (BUY, 0.101, 99.0)], "MAX_POSITION"),
+    ],
+    ids=["smallest at the market", "not of a limit", "open buys", "what is held"],
+)
+def test_what_is_held_and_what_goes_to_the_market_has_bounds_too(filters, kept, broken, name):
+    assert rejections(filters, *[(1 + 59 * at, ORDER, *order) for at, order in enumerate(kept)]) == []
+    assert rejections(filters, *[(1 + 59 * at, ORDER, *order) for at, order in enumerate(broken)]) == [name]
+
+
+def test_the_price_that_an_order_waits_for_must_pass_the_price_filter():
+    """Its limit is fine; a trailing one names no price; percents bind limits, not triggers."""
+    filters = Filters(minimum_price=Decimal(60), maximum_price=Decimal(200), ask_down=Decimal("0.8"))
+    order = (1, ORDER, SELL, 0.1, 98.0)
+
+    assert rejections(filters, order, (1, STOP_AT, 0, 60.0)) == []
+    assert rejections(filters, order, (1, STOP_AT, 0, 59.99)) == ["PRICE_FILTER"]
+    assert rejections(filters, (1, ORDER, BUY, 0.1), (1, STOP_AT, 0, 200.01)) == ["PRICE_FILTER"]
+    assert rejections(filters, (1, ORDER, SELL, 0.1), (1, TRAIL_BY, 0, 50.0)) == []
+
+
+def test_only_so_many_orders_may_wait_for_a_price():
+    stops = [line for at in (0, 2, 4) for line in ((1, ORDER, SELL, 0.1), (1, STOP_AT, at, 90.0))]
+
+    assert rejections(Filters(maximum_waiting_orders=2), *stops, (60, ORDER, BUY, 0.1, 99.0)) == ["MAX_NUM_ALGO_ORDERS"]
+
+
+def test_the_parts_of_an_iceberg_may_be_neither_too_small_nor_too_many():
+    def shown(size, lots):
+        return [(1, ORDER, BUY, size, 99.0), (1, SHOW_ONLY, 0, lots)]
+
+    assert rejections(Filters(maximum_parts=3), *shown(0.6, 0.2)) == []
+    assert rejections(Filters(maximum_parts=3), *shown(0.601, 0.2)) == ["ICEBERG_PARTS"]
+    assert rejections(Filters(minimum_size=Decimal("0.1")), *shown(0.6, 0.099)) == ["LOT_SIZE"]
+
+
+def test_futures_bound_a_limit_by_the_mark():
+    """The venue says 200 while the book stands at 100."""
+    filters = Filters(bid_up=Decimal("1.05"), ask_down=Decimal("0.95"), is_by_mark=True)
+
+    def limit(side, price):
+        return rejections(filters, (1, ORDER, side, 0.1, price), script=scene().add(Kind.MARK, 200.0, 200.0), kind="perpetual")
+
+    assert [limit(BUY, 50.0), limit(BUY, 210.0), limit(SELL, 190.0), limit(SELL, 500.0)] == [[]] * 4
+    assert [limit(BUY, 210.01), limit(SELL, 189.99)] == [["PERCENT_PRICE"]] * 2
+
+
+def test_an_amend_may_not_grow_beyond_the_largest_position():
+    filters = Filters(maximum_position=Decimal("0.5"))
+    plan = [(1, ORDER, BUY, 0.2, 99.0), (1, ORDER, BUY, 0.2, 98.0), (60, AMEND, 0, 0.3, 99.0), (100, AMEND, 1, 0.21, 98.0)]
+
+    outcome = run(beats(scene(), 1, 60, 100, 160), lambda: planned(*plan), instruments=(replace(BTC, filters=filters), ETH))
+
+    assert [Refusal(code).name for code in outcome.refusals()] == ["MAX_POSITION"]
+    assert sorted(outcome.venue.orders["lots"][:2]) == [200, 300]
+
+
 def test_no_more_orders_may_be_open_than_the_venue_allows():
     plan = [(at, ORDER, BUY, 0.1, 99.0) for at in (1, 60, 100)]
 
@@ -85,10 +147,12 @@ def test_an_amend_beyond_a_filter_leaves_the_order_as_it_was():
         {"minimum_size": Decimal(2), "maximum_size": Decimal(1)},
         {"minimum_price": Decimal(2), "maximum_price": Decimal(1)},
         {"bid_down": Decimal(2), "bid_up": Decimal(1)},
+        {"minimum_market_size": Decimal(2), "maximum_market_size": Decimal(1)},
+        {"minimum_size": Decimal(2), "maximum_position": Decimal(1)},
         {"maximum_orders": -1},
         {"maximum_notional": Decimal("NaN")},
     ],
-    ids=["sizes", "prices", "percents", "a negative count", "not a number"],
+    ids=["sizes", "prices", "percents", "sizes at the market", "a position", "a negative count", "not a number"],
 )
 def test_filters_that_nothing_can_pass_are_refused(values):
     with pytest.raises(ConfigError, match=next(iter(values))):
@@ -101,7 +165,9 @@ def test_a_smallest_value_above_the_largest_is_refused():
 
 
 def test_filters_survive_json_and_old_files_have_none():
-    full = replace(BTC, filters=Filters(Decimal("0.1"), Decimal(9), average_minutes=5, maximum_orders=200))
+    full = replace(
+        BTC, filters=Filters(Decimal("0.1"), Decimal(9), average_minutes=5, maximum_orders=200, is_by_mark=True)
+    )
     plain = BTC.as_dict()
 
     assert Instrument.from_dict(full.as_dict()) == full
@@ -139,6 +205,9 @@ def test_volatility_is_that_of_the_closes_of_whole_minutes():
 
 
 def test_the_kernel_and_the_table_of_refusals_mean_the_same_filters():
-    for name in ("PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "PERCENT_PRICE", "MAX_NUM_ORDERS"):
+    for name in (
+        "PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "PERCENT_PRICE", "MAX_NUM_ORDERS", "MAX_POSITION",
+        "MAX_NUM_ALGO_ORDERS", "ICEBERG_PARTS",
+    ):  # fmt: skip
         assert getattr(demands, name) == Refusal[name]
     assert demands.NOTIONAL == Refusal.NOTIONAL_FILTER

@@ -18,7 +18,7 @@ from tests.venues import frames
 STEPS = [
     {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "1000000.00", "tickSize": "0.01"},
     {"filterType": "LOT_SIZE", "minQty": "0.00001", "maxQty": "9000.0", "stepSize": "0.00001"},
-    {"filterType": "MARKET_LOT_SIZE", "minQty": "0", "maxQty": "71.5", "stepSize": "0"},
+    {"filterType": "MARKET_LOT_SIZE", "minQty": "0.0001", "maxQty": "71.5", "stepSize": "0"},
 ]
 
 
@@ -37,23 +37,29 @@ def test_binance_spot_bounds_prices_by_side():
         },
         {"filterType": "NOTIONAL", "minNotional": "5.0", "maxNotional": "9000000.0", "applyMaxToMarket": False},
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
+        {"filterType": "ICEBERG_PARTS", "limit": 10},
+        {"filterType": "MAX_POSITION", "maxPosition": "10.00000000"},
     )  # fmt: skip
 
     assert filters == Filters(
         Decimal("0.00001"), Decimal(9000), Decimal("71.5"), Decimal("0.01"), Decimal(1_000_000),
         Decimal(5), Decimal("0.2"), Decimal(6), Decimal("0.3"), 5, Decimal(9_000_000), 200,
+        minimum_market_size=Decimal("0.0001"), maximum_position=Decimal(10), maximum_waiting_orders=5, maximum_parts=10,
     )  # fmt: skip
 
 
-def test_binance_futures_bound_both_sides_alike_by_the_last_price():
+def test_binance_futures_bound_each_side_from_one_end_by_the_mark():
     filters = binance(
         USDM,
         {"filterType": "PERCENT_PRICE", "multiplierUp": "1.05", "multiplierDown": "0.95", "multiplierDecimal": "4"},
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
     )
 
-    assert (filters.bid_up, filters.ask_up, filters.bid_down) == (Decimal("1.05"), Decimal("1.05"), Decimal("0.95"))
-    assert (filters.average_minutes, filters.maximum_orders) == (0, 200)
+    assert (filters.bid_up, filters.ask_down, filters.is_by_mark) == (Decimal("1.05"), Decimal("0.95"), True)
+    assert (filters.ask_up, filters.bid_down, filters.average_minutes) == (0, 0, 0)
+    assert (filters.maximum_orders, filters.maximum_waiting_orders) == (200, 10)
 
 
 def test_filters_that_nothing_can_pass_are_a_bad_message():

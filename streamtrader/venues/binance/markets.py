@@ -142,6 +142,7 @@ _FILTER_WORDS = {
     "most": "maxQty", "most_notional": "maxNotional", "up": "multiplierUp", "down": "multiplierDown",
     "bid_up": "bidMultiplierUp", "bid_down": "bidMultiplierDown", "ask_up": "askMultiplierUp",
     "ask_down": "askMultiplierDown", "minutes": "avgPriceMins", "orders": "maxNumOrders",
+    "waiting": "maxNumAlgoOrders", "position": "maxPosition",
 }  # fmt: skip
 
 
@@ -164,6 +165,8 @@ class _Filter(msgspec.Struct, gc=False, rename=_FILTER_WORDS):
     ask_down: str = "0"
     minutes: int = 0
     orders: int = 0
+    waiting: int = 0
+    position: str = "0"
     limit: int = 0
 
 
@@ -206,30 +209,39 @@ def _instrument(entry: _Symbol, market: Market) -> Instrument:
             maker_fee_bps=market.maker_fee_bps,
             taker_fee_bps=market.taker_fee_bps,
             kind=FUTURE if any(date in entry.contractType for date in DATES) else market.kind,
-            filters=_filters(filters),
+            filters=_filters(filters, is_spot=market is SPOT),
         )
     except (KeyError, InvalidOperation, ConfigError) as error:
         raise BadMessage(f"the filters of {entry.symbol} cannot be read: {error!r}") from error
 
 
-def _filters(given: dict[str, _Filter]) -> Filters:
-    """Spot bounds prices by side, USD-M both sides alike; what is missing is no demand."""
+def _filters(given: dict[str, _Filter], *, is_spot: bool) -> Filters:
+    """What is missing is no demand.
+
+    Spot bounds prices by side, around an average. USD-M bounds a buyer's only from above and a seller's only from below,
+    around the mark.
+    """
     nothing = _Filter("")
     price, lot, market_lot = (given.get(name, nothing) for name in ("PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE"))
     by_side, both = given.get("PERCENT_PRICE_BY_SIDE", nothing), given.get("PERCENT_PRICE", nothing)
-    orders = given.get("MAX_NUM_ORDERS", nothing)
+    orders, waiting = given.get("MAX_NUM_ORDERS", nothing), given.get("MAX_NUM_ALGO_ORDERS", nothing)
     bounds = {
         name: Decimal(getattr(by_side, name)) or Decimal(getattr(both, name.partition("_")[2]))
-        for name in ("bid_up", "bid_down", "ask_up", "ask_down")
+        for name in (("bid_up", "bid_down", "ask_up", "ask_down") if is_spot else ("bid_up", "ask_down"))
     }
     return Filters(
         minimum_size=Decimal(lot.least),
         maximum_size=Decimal(lot.most),
+        minimum_market_size=Decimal(market_lot.least),
         maximum_market_size=Decimal(market_lot.most),
         minimum_price=Decimal(price.least_price),
         maximum_price=Decimal(price.most_price),
         average_minutes=by_side.minutes or both.minutes,
+        is_by_mark=not is_spot and "PERCENT_PRICE" in given,
         maximum_notional=Decimal(given.get("NOTIONAL", nothing).most_notional),
         maximum_orders=orders.orders or orders.limit,
+        maximum_waiting_orders=waiting.waiting or waiting.limit,
+        maximum_parts=given.get("ICEBERG_PARTS", nothing).limit,
+        maximum_position=Decimal(given.get("MAX_POSITION", nothing).position),
         **bounds,
     )
