@@ -13,6 +13,7 @@ import numpy as np
 
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
+from streamtrader.kernel.rates import Traded
 from streamtrader.kernel.record import Record
 from streamtrader.kernel.seat import Seat
 
@@ -35,7 +36,7 @@ class Account(Record):
 
     def __init__(
         self, deposit: float = 0.0, kind: int = int(AccountKind.MARGIN), leverage: float = 1.0,
-        liquidation_buffer: float = 0.0, liquidation_fee_rate: float = 0.0,
+        liquidation_buffer: float = 0.0, liquidation_fee_rate: float = 0.0, traded_before: float = 0.0,
     ) -> None:  # fmt: skip
         self.equity = float(deposit)
         self.value = 0.0
@@ -58,6 +59,7 @@ class Account(Record):
         self.is_in_doubt = False  # a position of it has a mark that is too old
         self.step_seat = 0  # of the last step of a liquidation, and when the next may follow
         self.step_ns = 0
+        self.traded = Traded(traded_before)
         self.cash = np.zeros(CURRENCIES)
         self.cash[0] = deposit
         self.reserved = np.zeros(CURRENCIES)

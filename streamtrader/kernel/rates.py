@@ -1,7 +1,7 @@
-"""What a seat pays for its fills: rates by what it traded in 30 days, and in which asset.
+"""What a seat pays for its fills: rates by what its account traded in 30 days, and in which asset.
 
-Days are UTC days of the event clock. The volume is that of the last 30 of them with today, and counts from the fill
-after the one that made it. Rates are in basis points of the value; a maker's may be negative, which is a rebate.
+Days are UTC days of the event clock. The volume is that of the last 30 of them with today, of all seats of the account
+in its own currency, and counts from the fill after the one that made it. Rates are in basis points of the value; a maker's may be negative, which is a rebate.
 
 A fee in a third asset is cheaper by its discount, and is paid at the asset's price in quote currency: that of a market of
 the session, or one that was set and never ages. Where the asset has no price, an old one, or too little is left of
@@ -22,6 +22,39 @@ DAYS, TIER_SLOTS = 30, 16
 VOLUME, MAKER_BPS, TAKER_BPS = range(3)  # the columns of a tier: from this volume on, these rates
 
 
+class Traded(Record):
+    """What an account traded, in its own currency: venues count by account."""
+
+    def __init__(self, before: float = 0.0) -> None:
+        self.day = 0  # number of the newest day in `volumes`
+        self.volumes = np.zeros(DAYS)  # by day modulo 30
+        self.volume = float(before)  # of all of them, and what was traded before the session
+        self.before = float(before)  # of `volume`: what was traded in the 30 days before the session, falling to 0 with them
+        self.before_day = float(before) / DAYS  # how much of it goes with each day
+
+    def count(self, value: float, now_ns: int) -> None:
+        """A fill was made."""
+        self.roll(now_ns)
+        self.volumes[self.day % DAYS] += value
+        self.volume += value
+
+    def roll(self, now_ns: int) -> None:
+        """Forget the days that are more than 29 before today."""
+        today = now_ns // NS_PER_DAY
+        if today <= self.day:
+            return
+        passed = today - self.day
+        is_first = self.day == 0
+        for later in range(min(passed, DAYS)):
+            self.volumes[(today - later) % DAYS] = 0.0
+        if not is_first:
+            self.before = max(0.0, self.before - passed * self.before_day)
+        self.day = today
+        self.volume = self.before
+        for day in range(DAYS):
+            self.volume += self.volumes[day]
+
+
 class FeeRates(Record):
     """`asset_*` concern the third asset; `asset_market` is -1 where the price was set, and `asset_ns` its time."""
 
@@ -30,11 +63,6 @@ class FeeRates(Record):
         self.tiers = np.zeros((TIER_SLOTS, 3))
         self.tiers[0, MAKER_BPS] = maker_bps
         self.tiers[0, TAKER_BPS] = taker_bps
-        self.day = 0  # number of the newest day in `volumes`
-        self.volumes = np.zeros(DAYS)  # in quote currency, by day modulo 30
-        self.volume = 0.0  # of all of them, and what was traded before the session
-        self.before = 0.0  # of `volume`: what was traded in the 30 days before the session, falling to 0 with them
-        self.before_day = 0.0  # how much of it goes with each day
         self.has_asset = False
         self.asset_discount = 0.0
         self.asset_market = -1
@@ -53,38 +81,12 @@ class FeeRates(Record):
             self.asset_price = price
             self.asset_ns = market.event_ns
 
-    def bps(self, is_taker: bool, now_ns: int) -> float:
-        """The rate of a fill now."""
-        if self.tier_count == 1:
-            return float(self.tiers[0, TAKER_BPS] if is_taker else self.tiers[0, MAKER_BPS])
-        self.roll(now_ns)
+    def bps(self, is_taker: bool, volume: float) -> float:
+        """The rate of a fill after so much was traded."""
         row = 0
-        while row + 1 < self.tier_count and self.volume >= self.tiers[row + 1, VOLUME]:
+        while row + 1 < self.tier_count and volume >= self.tiers[row + 1, VOLUME]:
             row += 1
         return float(self.tiers[row, TAKER_BPS] if is_taker else self.tiers[row, MAKER_BPS])
-
-    def count(self, notional: float, now_ns: int) -> None:
-        """A fill was made."""
-        if self.tier_count > 1:
-            self.roll(now_ns)
-            self.volumes[self.day % DAYS] += notional
-            self.volume += notional
-
-    def roll(self, now_ns: int) -> None:
-        """Forget the days that are more than 29 before today."""
-        today = now_ns // NS_PER_DAY
-        if today <= self.day:
-            return
-        passed = today - self.day
-        is_first = self.day == 0
-        for later in range(min(passed, DAYS)):
-            self.volumes[(today - later) % DAYS] = 0.0
-        if not is_first:
-            self.before = max(0.0, self.before - passed * self.before_day)
-        self.day = today
-        self.volume = self.before
-        for day in range(DAYS):
-            self.volume += self.volumes[day]
 
     def asset_units(self, fee: float, now_ns: int) -> float:
         """How much of the asset pays for a fee in quote currency; nan where the asset cannot pay."""
@@ -96,10 +98,9 @@ class FeeRates(Record):
             return math.nan
         return units
 
-    def charge(self, notional: float, is_taker: bool, now_ns: int) -> float:
+    def charge(self, notional: float, is_taker: bool, now_ns: int, volume: float) -> float:
         """A fill was made: what it costs, in quote currency. `paid_units` tells whether the asset has paid it."""
-        fee = notional * self.bps(is_taker, now_ns) * 1e-4
-        self.count(notional, now_ns)
+        fee = notional * self.bps(is_taker, volume) * 1e-4
         self.paid_units = 0.0
         if self.has_asset:
             units = self.asset_units(fee, now_ns)

@@ -42,7 +42,7 @@ def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, to
     fee = 0.0
     is_fill = kind == FILLED_AS_MAKER or kind == FILLED_AS_TAKER
     if is_fill:
-        fee = take_fill(seat, order, market, ticks, lots, kind == FILLED_AS_TAKER)
+        fee = take_fill(seat, order, market, account, ticks, lots, kind == FILLED_AS_TAKER)
         out, code = FILLED, TAKER if kind == FILLED_AS_TAKER else 0
         code |= FORCED if order_id == seat.forced_order else 0
         if order.open_lots() > 0 and remaining == 0:
@@ -113,7 +113,9 @@ def send_rest(seat: Seat, order: Order, market: Market) -> bool:
     return True
 
 
-def take_fill(seat: Seat, order: Order, market: Market, ticks: int, lots: int, is_taker: bool) -> float:
+def take_fill(
+    seat: Seat, order: Order, market: Market, account: Account, ticks: int, lots: int, is_taker: bool
+) -> float:
     """A fill moves position, cash, working size and the order together; returns the fee."""
     signed = lots if order.side == BUY else -lots
     seat.reserve(order, max(0, order.reserved_lots - lots))
@@ -123,7 +125,7 @@ def take_fill(seat: Seat, order: Order, market: Market, ticks: int, lots: int, i
     if not is_whole or order.filled_lots > lots:
         seat.partial_fill_count += 1
     pass_on(seat, order, lots)
-    return seat.book_fill(market, signed, ticks, is_taker)
+    return seat.book_fill(market, signed, ticks, is_taker, account.traded)
 
 
 def write_report(

@@ -15,7 +15,7 @@ from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Blotter, Order, OrderState
 from streamtrader.kernel.outbox import Outbox, OutboxKind
-from streamtrader.kernel.rates import FeeRates
+from streamtrader.kernel.rates import FeeRates, Traded
 from streamtrader.kernel.record import Record
 from streamtrader.units import NS_PER_DAY
 
@@ -132,10 +132,14 @@ class Seat(Record):
         self.next_day_ns = now_ns - into_day_ns + NS_PER_DAY
         self.day_equity = self.equity
 
-    def book_fill(self, market: Market, signed_lots: int, ticks: int, is_taker: bool) -> float:
-        """Take a fill into the account; returns what it costs, in quote currency."""
+    def book_fill(self, market: Market, signed_lots: int, ticks: int, is_taker: bool, traded: Traded) -> float:
+        """Take a fill into the account, which has `traded` so much; returns what it costs, in quote currency."""
         notional = market.notional(ticks, abs(signed_lots))
-        fee = self.rates.charge(notional, is_taker, market.now_ns)
+        if self.rates.tier_count > 1:
+            traded.roll(market.now_ns)
+        fee = self.rates.charge(notional, is_taker, market.now_ns, traded.volume)
+        if self.rates.tier_count > 1:
+            traded.count(notional * market.quote_rate, market.now_ns)
         self.change_cost(signed_lots, notional)
         self.position_lots += signed_lots
         self.cash -= (notional if signed_lots > 0 else -notional) + (0.0 if self.rates.paid_units > 0.0 else fee)

@@ -113,8 +113,9 @@ def ownership(
     return Ownership(tuple(account_of), (cash_quote,) * len(numbers), 0.0)
 
 
-def accounts_of(owned: Ownership, terms: AccountTerms) -> list[Account]:
-    common = (int(terms.kind), terms.leverage, terms.liquidation_buffer, terms.liquidation_fee_rate)
+def accounts_of(owned: Ownership, terms: AccountTerms, traded_before: float = 0.0) -> list[Account]:
+    """`traded_before` is what each account traded in the 30 days before the session."""
+    common = (int(terms.kind), terms.leverage, terms.liquidation_buffer, terms.liquidation_fee_rate, traded_before)
     accounts = [Account(deposit, *common) for deposit in owned.deposits]
     interest = terms.interest
     if interest is not None and terms.kind != AccountKind.SPOT:

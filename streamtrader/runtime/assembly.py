@@ -97,7 +97,7 @@ def assemble(
     seats = boxed(*[_seat(at, placement, instruments, terms, owned) for at, placement in enumerate(ordered)])
     bounds = np.searchsorted(seats["instrument"], np.arange(len(instruments) + 1))
     markets["first_seat"], markets["stop_seat"] = bounds[:-1], bounds[1:]
-    accounts = boxed(*accounts_of(owned, terms.account))
+    accounts = boxed(*accounts_of(owned, terms.account, terms.fees.volume))
     resum(accounts, markets, seats)
     accounts["initial_equity"] = accounts["equity"]
     clock = boxed(Clock())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamtrader.errors import ConfigError
-from streamtrader.kernel.rates import DAYS, MAKER_BPS, TAKER_BPS, VOLUME, FeeRates
+from streamtrader.kernel.rates import MAKER_BPS, TAKER_BPS, VOLUME, FeeRates
 from streamtrader.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FeeTerms:
-    """Tiers are (volume in quote currency, maker, taker in basis points); none: the instrument's own rates."""
+    """Tiers are (volume in the account's currency, maker, taker in basis points); none: the instrument's own rates."""
 
     tiers: tuple[tuple[float, float, float], ...] = ()
-    volume: float = 0.0  # of the 30 days before the session
+    volume: float = 0.0  # of each account in the 30 days before the session
     asset: str = ""  # what fees are paid in; empty: quote currency
     asset_discount: float = 0.25
     asset_balance: float = 0.0
@@ -46,8 +46,6 @@ def rates_of(
         rates.tier_count = len(terms.tiers)
         for row, tier in zip(rates.tiers, terms.tiers, strict=False):
             row[VOLUME], row[MAKER_BPS], row[TAKER_BPS] = tier
-        rates.before = rates.volume = terms.volume
-        rates.before_day = terms.volume / DAYS
     if terms.asset and terms.asset != instrument.quote:
         rates.has_asset = True
         rates.asset_discount = terms.asset_discount

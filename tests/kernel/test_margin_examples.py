@@ -15,6 +15,7 @@ from streamtrader.kernel.account import Account
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.compiler import compiled
 from streamtrader.kernel.market import Market
+from streamtrader.kernel.rates import Traded
 from streamtrader.kernel.record import boxed
 from streamtrader.kernel.seat import Seat
 from streamtrader.runtime.accounts import AccountTerms, Tier, margin_terms
@@ -39,7 +40,7 @@ def figures(holdings, deposit, at=0, *, leverage=1.0, is_long_at_cost=False, kin
         margin_terms(market, instrument, AccountTerms(tiers=(("", tiers),), is_long_at_cost=is_long_at_cost))
         market.last_price = mark
         seat = Seat(SimulatedVenue(), cash=0.0, taker_fee_bps=0.0)
-        seat.book_fill(market, round(size * 1000), round(entry * 100), True)
+        seat.book_fill(market, round(size * 1000), round(entry * 100), True, Traded())
         seats.append(seat)
         markets.append(market)
     account = Account(deposit, leverage=leverage)

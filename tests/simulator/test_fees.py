@@ -14,12 +14,14 @@ from streamtrader.errors import ConfigError
 from streamtrader.events import ASK, BID, BUY, SELL
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.outbox import FEE_IN_ASSET, TAKER, OutboxKind
-from streamtrader.kernel.rates import FeeRates
+from streamtrader.kernel.rates import Traded
+from streamtrader.runtime.accounts import AccountTerms
+from streamtrader.runtime.assembly import Placement
 from streamtrader.runtime.fee_terms import FeeTerms, fee_terms
 from streamtrader.units import NS_PER_DAY, NS_PER_S
-from tests.kernel.play import BTC, ETH, TERMS, planned, run
+from tests.kernel.play import BTC, ETH, TERMS, engine_of, planned, play, run
 from tests.kernel.players import ORDER
-from tests.simulator.scenes import beats, scene
+from tests.simulator.scenes import FAR, beats, scene
 
 BNB = Instrument("test", "BNBUSDT", "BNB", "USDT", Decimal("0.01"), Decimal("0.001"))
 IN_BNB = FeeTerms(asset="BNB", asset_discount=0.25, asset_balance=1.0, asset_price=500.0)
@@ -46,6 +48,25 @@ def test_a_tier_holds_from_the_fill_after_the_one_that_reached_it():
     assert outcome.seat.fees == pytest.approx(0.2428, rel=1e-12)
 
 
+@pytest.mark.parametrize(("is_shared", "last"), [(True, 0.008), (False, 0.02)], ids=["one account", "two accounts"])
+def test_the_volume_is_that_of_the_account_whoever_of_it_has_traded(is_shared, last):
+    """60.6 of BTC and 80 of ETH are taken before the last 10 of ETH; the second tier begins at 100."""
+    script = beats(scene(), 1, 50).at(60).book([(99.0, 9.0)], [(100.0, 9.0)], instrument=1)
+    for at in (100, 200, 300):
+        script.at(at).level(BID, FAR, 1.0, instrument=1)
+    terms = replace(TERMS, fees=FeeTerms(TWO_TIERS), account=AccountTerms(is_shared=is_shared))
+    rows = []
+    for interpreted in (False, True):
+        plans = [planned((1, ORDER, BUY, 0.6)), planned((100, ORDER, BUY, 0.8), (200, ORDER, BUY, 0.1))]
+        placements = [Placement(plan, at, owner=0) for at, plan in enumerate(plans)]
+        said = play(engine_of(placements, terms, interpreted=interpreted), script.events())
+        rows.append(said[said["kind"] == OutboxKind.FILLED])
+
+    assert rows[0].tobytes() == rows[1].tobytes()
+    assert rows[0]["seat"].tolist() == [0, 1, 1]
+    assert rows[0]["fee"].tolist() == pytest.approx([0.1212, 0.16, last], rel=1e-12)
+
+
 def test_a_maker_of_a_negative_tier_is_paid():
     script = beats(scene(), 1, 30).at(40).trade(99.0, 0.5, SELL)
     terms = replace(TERMS, fees=FeeTerms(TWO_TIERS, volume=1_000.0))
@@ -62,21 +83,19 @@ def test_a_maker_of_a_negative_tier_is_paid():
     last=st.integers(0, 70),
 )
 def test_the_volume_is_that_of_thirty_days_with_today(trades, before, last):
-    rates, days, day = FeeRates(), [], 20_000
-    rates.tier_count, rates.volume = 2, before
-    rates.before, rates.before_day = before, before / 30
+    traded, days, day = Traded(before), [], 20_000
     first = None
     for later, notional in trades:
         day += later
         first = day if first is None else first
-        rates.count(notional, day * NS_PER_DAY + 5)
+        traded.count(notional, day * NS_PER_DAY + 5)
         days.append((day, notional))
     day += last
     first = day if first is None else first
-    rates.roll(day * NS_PER_DAY)
+    traded.roll(day * NS_PER_DAY)
 
     left = max(0.0, before * (1 - (day - first) / 30))
-    assert rates.volume == pytest.approx(left + sum(size for at, size in days if at > day - 30), rel=1e-9, abs=1e-3)
+    assert traded.volume == pytest.approx(left + sum(size for at, size in days if at > day - 30), rel=1e-9, abs=1e-3)
 
 
 def test_a_third_asset_pays_less_and_the_row_tells_its_units():
