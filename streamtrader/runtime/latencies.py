@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ import numpy as np
 
 from streamtrader.errors import ConfigError
 from streamtrader.simulator.latency import MOST_NS, NOTHING_RECORDED, SAMPLE_SLOTS, Latencies, Latency
+from streamtrader.storage.files import replace_whole
 from streamtrader.storage.reader import DatabaseReader
 from streamtrader.storage.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    from streamtrader.config import Settings
     from streamtrader.config_simulator import SimulatorSettings
 
 COLUMNS = ("sent_ns", "up_ns", "down_ns")
@@ -48,6 +51,23 @@ def latency_terms(settings: SimulatorSettings) -> LatencyTerms:
             raise ConfigError("simulator.latency = recorded needs simulator.latency_file: a table, or a run's directory")
         samples = recorded_pairs(Path(settings.latency_file))
     return LatencyTerms(model, settings.latency_sigma, settings.latency_seed, samples)
+
+
+def keep_pairs(directory: RunDirectory, samples: np.ndarray[Any, Any]) -> None:
+    """Write what was measured into a run, which then needs no other file to be played again."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(samples.tolist())
+    replace_whole(directory.latencies, text.getvalue().encode())
+
+
+def with_kept_pairs(settings: Settings, directory: RunDirectory) -> Settings:
+    """The settings of a run with the latencies that it keeps, where it has any; older runs have none."""
+    if not directory.latencies.exists():
+        return settings
+    simulator = settings.simulator.model_copy(update={"latency_file": str(directory.latencies)})
+    return settings.model_copy(update={"simulator": simulator})
 
 
 def recorded_pairs(path: Path) -> np.ndarray[Any, Any]:

@@ -23,6 +23,7 @@ import streamtrader
 from streamtrader.config import DEFAULTS, Settings
 from streamtrader.errors import ConfigError, LayoutChanged
 from streamtrader.kernel.orders import Refusal
+from streamtrader.runtime.latencies import keep_pairs, latency_terms, with_kept_pairs
 from streamtrader.runtime.loading import class_sources
 from streamtrader.runtime.recorder import feed_rows
 from streamtrader.runtime.replay import engine_for, play_tape
@@ -184,9 +185,12 @@ async def open_run(
 ) -> Opened:
     """Create a run directory, or take an existing one over; it is locked until the stack is closed."""
     if path is None:
+        measured = latency_terms(settings.simulator).samples
         directory = RunDirectory.create(Path(settings.run.root), now_ns=clock_ns(), manifest=new_manifest(settings))
         stack.enter_context(directory.lock())
-        return Opened(directory, settings, None, clock_ns, is_new=True)
+        if measured is not None:
+            keep_pairs(directory, measured)
+        return Opened(directory, with_kept_pairs(settings, directory), None, clock_ns, is_new=True)
     directory = RunDirectory.open(path)
     stack.enter_context(directory.lock())
     kept = settings_of(directory, changed=settings)
@@ -222,6 +226,7 @@ def deciding(settings: Settings) -> dict[str, Any]:
     for section in CHANGEABLE:
         del values[section]
     del values["exchange"]["speed"]
+    values["simulator"]["latency_file"] = Path(settings.simulator.latency_file).name  # wherever the run lies now
     return values
 
 
@@ -229,7 +234,7 @@ def settings_of(directory: RunDirectory, changed: Settings | None = None) -> Set
     """The settings that a run was started with; what does not decide may be changed by whoever asks for it."""
     kept = directory.read_manifest()["settings"]
     if changed is None:
-        return Settings.model_validate_json(json.dumps(kept))
+        return with_kept_pairs(Settings.model_validate_json(json.dumps(kept)), directory)
     given, passed_over = changed.as_json(), []
     for section, keys in kept.items():
         if not isinstance(keys, dict):
@@ -247,7 +252,7 @@ def settings_of(directory: RunDirectory, changed: Settings | None = None) -> Set
         log.warning("a run goes on with the settings that it began with", passed_over=passed_over)
     settings = Settings.model_validate_json(json.dumps(kept))
     settings._origins.update(changed._origins)
-    return settings
+    return with_kept_pairs(settings, directory)
 
 
 def seat_terms(engine: Engine, settings: Settings) -> list[SeatTerms]:

@@ -55,6 +55,11 @@ class RunDirectory:
         return self.path / "state.checkpoint"
 
     @property
+    def latencies(self) -> Path:
+        """The latencies that were measured elsewhere and that this run's orders take; only where it has such."""
+        return self.path / "latencies.csv"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "lock"
 

@@ -18,6 +18,7 @@ from tests.cli.commands import (
     packed,
     paper,
     parity,
+    resumed,
     rows_of,
     scraped,
     started,
@@ -167,6 +168,22 @@ def test_the_sessions_own_answers_serve_as_measured_latencies(short_session):
     tape = folder / outcome.run / "session.tape"
     wanted = ("--set", "simulator.latency=recorded", "--set", f"simulator.latency_file={folder / outcome.run}")
     assert called("replay", tape, *wanted, "--json").document["fills"] == outcome.document["fills"]
+
+
+def test_a_run_keeps_the_latencies_that_it_took_and_needs_their_file_no_more(short, tmp_path):
+    table = tmp_path / "measured.csv"
+    table.write_text("sent_ns,up_ns,down_ns\n0,5000000,7000000\n1723161265000000000,25000000,3000000\n")
+    wanted = ("--set", "simulator.latency=recorded", "--set", f"simulator.latency_file={table}")
+    first = paper(short, tmp_path, *wanted, "--max-events", "20000")
+    table.unlink()
+    run = (tmp_path / first.run).rename(tmp_path / "elsewhere")
+
+    assert first.document["fills"] > 0
+    assert parity(run)["difference_count"] == 0
+    again = resumed(run)
+    assert again.document["events"] > first.document["events"]
+    assert parity(run)["difference_count"] == 0
+    assert not again.log("the checkpoint is of another layout; the whole tape is played again")
 
 
 def test_start_up_tells_which_strategy_hears_what_and_which_hears_nothing(short_session):
