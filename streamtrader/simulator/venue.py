@@ -58,7 +58,7 @@ class SimulatedVenue(Makers):
     def send(self, order: Order, now_ns: int) -> bool:
         """An order leaves for the venue; the words carry all that it is."""
         open_lots = order.lots - order.filled_lots
-        is_parted = order.display_lots != 0 and not self.knows_iceberg
+        is_parted = order.display_lots != 0 and not self.knows_iceberg and not order.immediate  # that one never rests
         part = min(open_lots, order.display_lots) if is_parted else open_lots
         if self.requests.free() == 0:
             return False

@@ -299,6 +299,16 @@ def test_an_iceberg_shows_a_part_and_the_next_part_stands_last(terms):
     assert outcome.seat.working_buy_lots == 350
 
 
+@BOTH
+def test_an_iceberg_that_does_not_rest_is_not_sent_in_parts(terms):
+    plan = planned((1, ORDER, SELL, 1.5, 100.0), (1, SHOW_ONLY, 0, 0.5), (1, FILL_OR_KILL, 0))
+
+    outcome = run(beats(scene(), 1, 50, 100), lambda: plan, terms=terms)
+
+    assert outcome.fills() == [], "only 1.0 are bid for"
+    assert ends(outcome) == [(1, Refusal.KILLED_UNFILLED)]
+
+
 def test_an_iceberg_that_a_displayed_ask_has_met_shows_its_next_part():
     """An ask of 0.2 at its price takes the part that is shown; a later trade finds the next one."""
     plan = planned((1, ORDER, BUY, 0.6, 100.0), (1, SHOW_ONLY, 0, 0.2))
