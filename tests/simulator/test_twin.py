@@ -61,7 +61,7 @@ def plain(row):
 class Beside(Market):
     """The engine and its twin hear the same events and the same wishes."""
 
-    interpreted = True
+    interpreted = False  # both end in the same bytes, as other tests show
     is_agreed = False  # whether both said the same of the last event
 
     @initialize(ways=st.sampled_from(WAYS_MS), self_trade=st.integers(0, 3), loans=st.sampled_from(LOANS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from streamtrader.strategies import PythonStrategy
 from streamtrader.units import decimal_price, decimal_size
 from tests.kernel.play import Script, engine_of, play
 from tests.twin.money import Loans
-from tests.twin.seat import Ask, Cancel, Wish
+from tests.twin.seat import Amend, Anything, Ask, Bracket, Cancel, Hold, Pair
 from tests.twin.venue import MAKER, STOP, TAKE_PROFIT, TAKER
 from tests.twin.world import Row, Terms
 
@@ -38,8 +39,8 @@ class Told(PythonStrategy):
 
     def __init__(self, terms: Terms) -> None:
         self.tick, self.lot = float(terms.tick), float(terms.lot)
-        self.wishes: list[Wish] = []
-        self.late_wishes: list[Wish] = []
+        self.wishes: list[Anything] = []
+        self.late_wishes: list[Anything] = []
 
     def on_trade(self, _event, broker):
         self.turn(self.wishes, broker)
@@ -58,12 +59,19 @@ class Told(PythonStrategy):
 
     def turn(self, wishes, broker):
         for wish in wishes:
-            if isinstance(wish, Ask):
-                self.ask(wish, broker)
-            elif isinstance(wish, Cancel):
-                broker.cancel(wish.order)
-            else:
-                broker.amend(wish.order, wish.lots * self.lot, wish.ticks * self.tick)
+            match wish:
+                case Ask():
+                    self.ask(wish, broker)
+                case Cancel():
+                    broker.cancel(wish.order)
+                case Amend():
+                    broker.amend(wish.order, wish.lots * self.lot, wish.ticks * self.tick)
+                case Hold():
+                    broker.hold(wish.lots * self.lot)
+                case Pair():
+                    broker.link(self.ask(wish.first, broker), self.ask(wish.second, broker))
+                case Bracket():
+                    broker.protect(self.ask(wish.entry, broker), wish.stop * self.tick, wish.target * self.tick)
         wishes.clear()
 
     def ask(self, ask, broker):
@@ -85,6 +93,7 @@ class Told(PythonStrategy):
                 broker.take_profit_at(order, ticks * self.tick)
             else:
                 broker.trail_by(order, distance * self.tick)
+        return order
 
 
 class Heard(NamedTuple):
@@ -96,14 +105,16 @@ class Heard(NamedTuple):
 
 
 class Kernel:
-    def __init__(self, terms: Terms, *, interpreted: bool) -> None:
+    def __init__(
+        self, terms: Terms, *, interpreted: bool, queue: int = 0, emulated: Collection[str] = ()
+    ) -> None:
         kind = "spot" if terms.loans else "perpetual"
         steps = Decimal(repr(float(terms.tick))), Decimal(repr(float(terms.lot)))
         self.instrument = Instrument("test", "BTCUSDT", "BTC", "USDT", *steps, kind=kind)
         self.strategy = Told(terms)
         engine_terms = EngineTerms(
             float(terms.cash), terms.up_ns, terms.down_ns, maker_fee_bps=float(terms.maker_bps),
-            taker_fee_bps=float(terms.taker_bps), self_trade=terms.self_trade,
+            taker_fee_bps=float(terms.taker_bps), self_trade=terms.self_trade, queue=queue, emulated=emulated,
             account=AccountTerms(leverage=100.0, max_mark_age_s=terms.mark_age_ns / 1e9, interest=interest(terms.loans)),
         )  # fmt: skip
         self.engine = engine_of(
@@ -119,9 +130,17 @@ class Kernel:
     def market(self) -> Any:
         return self.engine.state.markets[0]
 
+    def rows(self, script: Script) -> Any:
+        """What the engine says of these events; its ledger has booked it."""
+        rows = play(self.engine, script.events())
+        for row in rows:
+            self.book(OutboxKind(int(row["kind"])), row)
+        return rows
+
     def play(self, script: Script) -> Heard:
+        """The same in the twin's words."""
         heard = Heard([], [], [])
-        for row in play(self.engine, script.events()):
+        for row in self.rows(script):
             kind, at_ns, code = OutboxKind(int(row["kind"])), int(row["at_ns"]), int(row["code"])
             if kind == OutboxKind.INTENT:
                 continue
@@ -133,7 +152,6 @@ class Kernel:
                 heard.rows.append(Row(at_ns, what, int(row["order"]), int(row["ticks"]), int(row["lots"]), code))
             if kind == OutboxKind.FILLED:
                 heard.fees.append(float(row["fee"]))
-            self.book(kind, row)
         return heard
 
     def book(self, kind: OutboxKind, row: Any) -> None:

@@ -40,7 +40,32 @@ class Amend:
     ticks: int = 0
 
 
+@dataclass(frozen=True)
+class Hold:
+    """A position; the twin's seat does not know this one and the next two."""
+
+    lots: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One cancels the other."""
+
+    first: Ask
+    second: Ask
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """An order that a stop and a target (0: none) protect."""
+
+    entry: Ask
+    stop: int
+    target: int
+
+
 Wish = Ask | Cancel | Amend
+Anything = Wish | Hold | Pair | Bracket
 
 
 @dataclass(eq=False)
