@@ -1,9 +1,10 @@
 """Our fills against hftbacktest's, order by order, on the same rows with the same latency; every difference explained.
 
-    python -m benchmarks.compare_fills TAPE.tape [--power 2] [--json]
+    python -m benchmarks.compare_fills TAPE.tape [--queue pessimistic|power|log] [--power 2] [--json]
 
 It exports the tape, plays both (`benchmarks.fills`, `benchmarks.peers.fills_hftbacktest` in its own environment) and
-exits 1 if a difference has no explanation.
+exits 1 if a difference has no explanation. On some markets (USD-M BTCUSDT of 2024-08-08) hftbacktest 2.4.4 panics in its
+exchange with partial fills; `--whole` compares with the one that knows none.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ THROUGH = "the trades beyond its price were smaller than the order: hftbacktest 
 MORE = "hftbacktest fills more than was traded: its estimate of the queue had gone below zero"
 
 
-def theirs(tape: Tape, power: float) -> dict[str, list[float]]:
+def theirs(tape: Tape, queue: str, power: float, *, is_whole: bool = False) -> dict[str, list[float]]:
     instrument = tape.instruments[0]
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.npz"
         export(tape, rows)
         command = [python_of(HFT), "-W", "ignore", "-m", "benchmarks.peers.fills_hftbacktest", rows]
-        options = ["--tick", instrument.price_tick, "--lot", instrument.size_lot, "--power", power]
+        options = ["--tick", instrument.price_tick, "--lot", instrument.size_lot, "--queue", queue, "--power", power]
+        options += ["--whole"] if is_whole else []
         run = subprocess.run(list(map(str, [*command, *options])), capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise SystemExit(f"hftbacktest ended with {run.returncode}: {run.stderr.strip()[:300]}")
@@ -61,11 +63,14 @@ def explained(key: str, ours: list[float], other: list[float], trades: np.ndarra
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("tape", type=Path)
-    parser.add_argument("--power", type=float, default=0.0, help="of the queue model; 0: pessimistic")
+    parser.add_argument("--queue", choices=("pessimistic", "power", "log"), default="pessimistic", help="the model, of both")
+    parser.add_argument("--power", type=float, default=2.0, help="of the model of that name")
+    parser.add_argument("--whole", action="store_true", help="hftbacktest's exchange without partial fills")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     tape = Tape.open(options.tape)
-    ours, other = fills_of(tape, options.power), theirs(tape, options.power)
+    ours = fills_of(tape, options.queue, options.power)
+    other = theirs(tape, options.queue, options.power, is_whole=options.whole)
     trades = np.concatenate([events[events["kind"] == Kind.TRADE] for events in tape.events()])
     unlike = [key for key in ours if key not in other or abs(ours[key][1] - other[key][1]) > DUST]
     reasons = {key: explained(key, ours[key], other[key], trades) if key in other else "" for key in unlike}

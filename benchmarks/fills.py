@@ -18,6 +18,7 @@ from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.outbox import OutboxKind
 from streamtrader.runtime.assembly import Placement, Terms, assemble
 from streamtrader.runtime.loading import class_sources, loop_sources
+from streamtrader.simulator.queue import Queue
 from streamtrader.storage.importers.hftbacktest import SEEN_BY_EXCHANGE, SEEN_LOCALLY
 from streamtrader.storage.importers.hftbacktest_export import hftbacktest_rows, write_npz
 from streamtrader.storage.tape import Tape
@@ -41,9 +42,11 @@ class Clockwork(Strategy):
             broker.quote(ASK, self.size, broker.market.book.top[ASK])
 
 
-def fills_of(tape: Tape, power: float) -> dict[str, list[float]]:
+def fills_of(tape: Tape, queue: str, power: float) -> dict[str, list[float]]:
     """By "second side": limit price, size that was filled, and the second of the first fill."""
-    terms = Terms(1e9, LATENCY_NS, LATENCY_NS, power, maker_fee_bps=0.0, taker_fee_bps=0.0)
+    terms = Terms(
+        1e9, LATENCY_NS, LATENCY_NS, queue=int(Queue[queue.upper()]), queue_power=power, maker_fee_bps=0.0, taker_fee_bps=0.0
+    )
     sources = {"loop_sources": loop_sources(), "class_sources": [*class_sources(()), Path(__file__)]}
     engine = assemble(tape.instruments, [Placement(Clockwork(), 0)], terms, **sources)
     said = []
@@ -79,12 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tape", type=Path)
     parser.add_argument("--export", type=Path)
-    parser.add_argument("--power", type=float, default=0.0, help="0: pessimistic")
+    parser.add_argument("--queue", choices=[queue.name.lower() for queue in Queue], default="pessimistic")
+    parser.add_argument("--power", type=float, default=2.0, help="of the model of that name")
     options = parser.parse_args()
     tape = Tape.open(options.tape)
     if options.export:
         export(tape, options.export)
-    print(json.dumps(fills_of(tape, options.power)))
+    print(json.dumps(fills_of(tape, options.queue, options.power)))
 
 
 if __name__ == "__main__":

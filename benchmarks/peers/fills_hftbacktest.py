@@ -64,14 +64,20 @@ def main() -> None:
     parser.add_argument("rows")
     parser.add_argument("--tick", type=float, required=True)
     parser.add_argument("--lot", type=float, required=True)
-    parser.add_argument("--power", type=float, default=0.0)
+    parser.add_argument("--queue", choices=("pessimistic", "power", "log"), default="pessimistic")
+    parser.add_argument("--power", type=float, default=2.0)
+    parser.add_argument("--whole", action="store_true", help="its exchange without partial fills")
     options = parser.parse_args()
     rows = np.load(options.rows)["data"]
     asset = (
         BacktestAsset().data(rows).linear_asset(1.0).constant_order_latency(LATENCY_NS, LATENCY_NS)
-        .partial_fill_exchange().trading_value_fee_model(0.0, 0.0).tick_size(options.tick).lot_size(options.lot)
+        .trading_value_fee_model(0.0, 0.0).tick_size(options.tick).lot_size(options.lot)
     )  # fmt: skip
-    asset = asset.power_prob_queue_model(options.power) if options.power else asset.risk_adverse_queue_model()
+    asset = asset.no_partial_fill_exchange() if options.whole else asset.partial_fill_exchange()
+    if options.queue == "power":
+        asset = asset.power_prob_queue_model(options.power)
+    else:
+        asset = asset.log_prob_queue_model() if options.queue == "log" else asset.risk_adverse_queue_model()
     backtest = HashMapMarketDepthBacktest([asset])
     first_ns = int(rows["local_ts"][0]) // SECOND_NS * SECOND_NS + SECOND_NS
     last_ns = int(rows["local_ts"][-1]) // SECOND_NS * SECOND_NS

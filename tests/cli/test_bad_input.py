@@ -104,40 +104,6 @@ def test_a_wrong_command_says_what_is_wrong_and_leaves_nothing(here, what):
     assert names(here) == set()
 
 
-def chosen(*settings):
-    return [word for setting in settings for word in ("--set", setting)]
-
-
-ECONOMY = {
-    "no leverage": (["account.leverage=0"], "account.leverage = 0 must be greater than or equal to 1"),
-    "a negative leverage": (["account.leverage=-3"], "account.leverage = -3 must be"),
-    "a leverage that is no number": (["account.leverage=nan"], "account.leverage = nan must be a finite number"),
-    "more leverage than anybody gives": (["account.leverage=1e9"], "must be less than or equal to 125"),
-    "more leverage than the first tier": (
-        ["account.leverage=50", "account.tiers=[{maintenance_rate=0.01, leverage_most=20}]"], "50 is more than 20",
-    ),
-    "leverage on spot": (["account.kind=spot", "account.leverage=2"], 'account.kind = "margin" has leverage'),
-    "a tier that liquidates at once": (["account.tiers=[{maintenance_rate=0.5, leverage_most=2}]"], "liquidated at once"),
-    "a mark of nothing": (["account.marks={ EUR = 0 }"], "account.marks.EUR = 0 must be greater than 0"),
-    "marks that never are young": (["account.max_mark_age_s=0"], "account.max_mark_age_s = 0 must be greater than 0"),
-    "tiers in disorder": (["simulator.fee_tiers=[[5, 1, 1]]"], "begin at a volume of 0"),
-    "a currency without a mark": (["account.currency=EUR"], "account.marks = { USDT = ... }"),
-    "a fee asset without a price": (["simulator.fee_asset.name=BNB"], "simulator.fee_asset.price"),
-    "latencies that nobody measured": (["simulator.latency=recorded"], "needs simulator.latency_file"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", ECONOMY)
-def test_an_account_that_cannot_be_is_refused_with_the_setting_and_nothing_is_booked(here, short, short_tape, what):
-    settings, text = ECONOMY[what]
-
-    for command in (("replay", short_tape), ("run", "--paper", "--market", short, "--speed", "max")):
-        refused = called(*command, *chosen(*settings), code=4)
-        assert text in refused.err
-        assert "Traceback" not in refused.err
-        assert names(here) == set()
-
-
 BROKEN = {
     "Dictionary": ("self.x = {'a': trade.price}['a']", "Dictionary.py:8"),
     "Missing": ("broker.hold(self.nothing)", "self.nothing"),
