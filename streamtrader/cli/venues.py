@@ -23,11 +23,12 @@ def _show(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bright_black")
-    for title in ("venue", "markets", "channels", "events", "key", "hedged", "books are proved by"):
+    for title in ("venue", "markets", "channels", "events", "key", "hedged", "rotation", "books are proved by"):
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(
             row["name"], ", ".join(row["markets"]), ", ".join(row["channels"]), ", ".join(row["events"]),
-            "needed" if row["needs_key"] else "none", "yes" if row["can_hedge"] else "no", row["proof"],
+            "needed" if row["needs_key"] else "none", "yes" if row["can_hedge"] else "no",
+            "gapless" if row["can_rotate"] else "gap", row["proof"],
         )  # fmt: skip
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)

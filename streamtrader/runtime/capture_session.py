@@ -64,6 +64,15 @@ class CaptureSession:
         self._waiting.clear()
         self._about_books(lambda: self.venue.disconnected(received_ns, self.ring))
 
+    def turn_to(self, link: int) -> None:
+        self.venue.turn_to(link)
+
+    def leave(self, link: int, heir: int, received_ns: int) -> None:
+        start = self.ring.written
+        self.venue.left(link, heir, received_ns, self.ring)
+        if self._is_renumbered:
+            self._renumber(start)
+
     def decode(self, frame: bytes, received_ns: int) -> None:
         start = self.ring.written
         self.venue.decode(frame, received_ns, self.ring)

@@ -28,7 +28,7 @@ from streamtrader.venues.addresses import Addresses
 from streamtrader.venues.clients import OPENERS
 from streamtrader.venues.links import Ending, HandshakeRefused, Link
 from streamtrader.venues.registry import CCXT, listing_of
-from streamtrader.venues.venue import Endpoints, Venue
+from streamtrader.venues.venue import Endpoints, Overlap, Venue
 
 if TYPE_CHECKING:
     from streamtrader.config import Settings
@@ -110,7 +110,7 @@ async def _try(settings: Settings, name: str, symbols: Sequence[str], reach: Rea
     else:
         found = translated(symbols, primary, await ask_for_instruments(endpoints, listing, kind, ()))
     adapter = listing.make(found, kind, endpoints=endpoints, feed=settings.venue.feed if name == primary else "")
-    if settings.venue.connections > 1 and not adapter.can_merge:
+    if settings.venue.connections > 1 and adapter.overlap is not Overlap.MERGE:
         raise VenueError(f"{listing.title} cannot be hedged: venue.connections = 2")
     await _knock(settings, adapter)
     return found

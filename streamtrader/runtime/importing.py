@@ -22,7 +22,7 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.capture_session import CaptureSession
 from streamtrader.runtime.survey import Survey
 from streamtrader.storage.captures import CaptureLine, CaptureReader, Role
-from streamtrader.storage.raw_lines import ANSWER, BASE64, CONNECTED, DISCONNECTED, LOST, Note, note_of
+from streamtrader.storage.raw_lines import ANSWER, BASE64, CONNECTED, DISCONNECTED, LEFT, LINK, LOST, Note, note_of
 from streamtrader.storage.tape import TapeWriter
 from streamtrader.venues.listing import Scanner
 
@@ -173,6 +173,10 @@ class CapturePlayer:
         elif note.kind == DISCONNECTED:
             self.result.books_not_live = session.books_not_live()
             session.disconnect(note.received_ns)
+        elif note.kind == LINK:
+            session.turn_to(note.link)
+        elif note.kind == LEFT:
+            session.leave(note.link, note.heir, note.received_ns)
         elif note.kind == ANSWER and note.has_body:
             self._answer = note
         elif note.kind == ANSWER:

@@ -67,6 +67,12 @@ class FrameLog:
     def disconnected(self, received_ns: int) -> None:
         self._note(received_ns, raw_lines.DISCONNECTED)
 
+    def turned(self, link: int) -> None:
+        self._note(0, raw_lines.LINK, link=link)
+
+    def left(self, link: int, heir: int, received_ns: int) -> None:
+        self._note(received_ns, raw_lines.LEFT, link=link, heir=heir)
+
     def frames(self, frames: Sequence[bytes], received_ns: int) -> None:
         if self.is_closed:
             return

@@ -12,7 +12,9 @@ Frames and answers are what any reader of such captures knows. Lines with the ke
 them an import makes the same calls to the adapter as the session did, and so writes the same tape. A `received_ns`
 within a note is the clock that the adapter was given, 0 while a stamped market's clock was not known yet. The body of
 an answer is the next line. Bytes that are no single line of JSON (msgpack, a line break between tokens) are kept in
-base64. A note `lost` tells that the disk could not keep up, and how many frames are missing before it.
+base64. Where a link is replaced at a venue that numbers nothing, two speak for a while: a note `link` tells which of them
+the frames behind it came from, `left` that one has ended. A note `lost` tells that the disk could not keep up, and how many
+frames are missing before it.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ _STAMP = re.compile(rb',"ns":([1-9]\d{18})(\}\]?)\Z')  # the last key of a frame
 STAMP_TAIL_BYTES = 27
 Clock = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 NOTE_HEAD = b'{"streamtrader":'
-FRAMES, CONNECTED, DISCONNECTED, ANSWER, BASE64, LOST = (
-    "frames", "connected", "disconnected", "answer", "base64", "lost",
+FRAMES, CONNECTED, DISCONNECTED, LINK, LEFT, ANSWER, BASE64, LOST = (
+    "frames", "connected", "disconnected", "link", "left", "answer", "base64", "lost",
 )  # fmt: skip
 
 
@@ -100,6 +102,8 @@ class Note(msgspec.Struct, gc=False):
     has_body: bool = False
     data: str = ""
     frames: int = 0
+    link: Annotated[int, msgspec.Meta(ge=0)] = 0
+    heir: Annotated[int, msgspec.Meta(ge=0)] = 0
     channels: list[str] = []
     listed: list[dict[str, Any]] = msgspec.field(name="instruments", default_factory=list)
 

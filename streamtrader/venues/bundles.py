@@ -1,8 +1,9 @@
 """The links of one route. They bring the same: as long as there is one it is the stream, several are made one.
 
-Merging costs some microseconds a message. So it is done where there are two links; it begins before the second one
-opens, so that it is known how far the first has come, and ends only when the one that is left has come as far as the one
-that is gone.
+How, is the venue's `Overlap`. Merging costs some microseconds a message. So it is done where there are two links; it
+begins before the second one opens, so that it is known how far the first has come, and ends only when the one that is
+left has come as far as the one that is gone. Relayed links are told apart by their `turns` alone: the adapter is told
+whose turn it is, and makes one stream of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from streamtrader.venues.links import Link
 from streamtrader.venues.merging import Merger
 from streamtrader.venues.tallies import ConnectionCounters
-from streamtrader.venues.venue import Venue
+from streamtrader.venues.venue import Overlap, Venue
 
 
 class Bundle:
@@ -18,6 +19,7 @@ class Bundle:
 
     def __init__(self, venue: Venue, counters: ConnectionCounters) -> None:
         self.links: dict[int, Link] = {}
+        self.turns: dict[int, int] = {}  # what the adapter calls each link: none twice while any of them stands
         self._venue = venue
         self._counters = counters
         self._merger: Merger | None = None
@@ -31,12 +33,15 @@ class Bundle:
     def expect(self, count: int, now_s: float) -> None:
         """So many links there will be."""
         self._wanted, self._alone_since_s = count, now_s
-        if count > 1 and self._venue.can_merge and self._merger is None:
-            self._merger = Merger(self._venue.place_of)
+        if count > 1 and self._venue.overlap is Overlap.MERGE and self._merger is None:
+            self._merger = Merger(self._venue.place_of, self._venue.needs)
             for number in self.links:
                 self._merger.open(number)
 
     def open(self, number: int, link: Link) -> None:
+        if not self.links:
+            self.turns.clear()
+        self.turns[number] = len(self.turns)
         self.links[number] = link
         if self._merger is not None:
             self._merger.open(number)
@@ -45,6 +50,11 @@ class Bundle:
         """A link has ended; what the others may tell now."""
         del self.links[number]
         return self._counted(self._merger.close(number)) if self._merger is not None else []
+
+    @property
+    def heir(self) -> int:
+        """The newest link, which goes on where another has ended."""
+        return max(self.links, key=self.turns.__getitem__)
 
     def is_holding(self, number: int) -> bool:
         """Whether what a link brought waits for another one."""

@@ -21,7 +21,7 @@ from streamtrader.venues.clock import SessionClock
 from streamtrader.venues.links import Link
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.tallies import ConnectionCounters
-from streamtrader.venues.venue import Venue
+from streamtrader.venues.venue import Overlap, Venue
 
 ROWS_A_BOOK = 4  # LINK rows that the end of a link and a new one write for each book
 
@@ -49,6 +49,7 @@ class Intake:
     ) -> None:
         self.venue = venue
         self._is_stamped = venue.is_stamped
+        self._is_relayed = venue.overlap is Overlap.RELAY
         self._decode_read = venue.decode_read
         self.ring = ring
         self.on_events = on_events
@@ -65,6 +66,7 @@ class Intake:
         self._shared: dict[int, Bundle] = {}  # the bundles of those links that are not alone in theirs
         self._backlog: deque[Waiting] = deque()
         self._quotes: dict[str, Waiting] = {}  # the newest of each stream that waits
+        self._speaker = -1  # whose turn it is at a venue that is relayed
         self._is_playing = False
         self._received_ns = 0
 
@@ -87,6 +89,7 @@ class Intake:
         if len(self.links) == 1:
             self.clock.set_anew()
         if route == 0 and len(bundle.links) == 1:
+            self._speaker = number
             self.venue.connected(self.now_ns(), self.ring)
         self.play()
 
@@ -109,7 +112,10 @@ class Intake:
         self._sort_links()
         if not self.links:
             self._drop_backlog()
-        if bundle is self.bundles[0] and not bundle.links:
+        if bundle.links and self._is_relayed:
+            turns, heir = bundle.turns, bundle.heir
+            self.venue.left(turns[number], turns[heir], self.now_ns(), self.ring)
+        elif bundle is self.bundles[0] and not bundle.links:
             self.venue.disconnected(self.now_ns(), self.ring)
         self.play()
 
@@ -119,12 +125,19 @@ class Intake:
         self.counters.links_open = len(self.links)
         self._drop_backlog()
 
-    def is_last(self, number: int) -> bool:
-        """Whether a link is the only one of its route."""
-        return len(self._bundle_of[number].links) == 1
+    def must_finish(self, number: int) -> bool:
+        """Whether what waits has to be decoded before the end of a link, which changes what becomes of it."""
+        return self._is_relayed or len(self._bundle_of[number].links) == 1
 
-    def is_holding(self, number: int) -> bool:
-        return self._bundle_of[number].is_holding(number)
+    def can_go_on_alone(self, number: int) -> bool:
+        """Whether a link brings all that those beside it do."""
+        bundle = self._bundle_of[number]
+        is_told = not self._is_relayed or self.venue.is_told_by(bundle.turns[number])
+        return is_told and not bundle.is_holding(number)
+
+    def _turn_to(self, number: int) -> None:
+        self._speaker = number
+        self.venue.turn_to(self.bundles[0].turns[number])
 
     def release(self, *, is_final: bool = False) -> None:
         """Let go of what has waited for another link for too long; all of it at the end of the market."""
@@ -148,6 +161,8 @@ class Intake:
             count = len(frames)
             size = len(frames[0]) if count == 1 else sum(map(len, frames))
             self.counters.received_bytes += size
+            if self._is_relayed and number != self._speaker and not self._backlog:
+                self._turn_to(number)
             if number in self._shared:
                 self._take_merged(self._shared[number].take(number, frames, self.loop_time()), number)
             elif not self._backlog and ring.has_room(size + ROWS_A_BOOK * count):
@@ -172,6 +187,8 @@ class Intake:
             self._decode(frame, self._received_ns, number)
 
     def _decode(self, frame: bytes, received_ns: int, number: int) -> None:
+        if self._is_relayed and number != self._speaker:
+            self._turn_to(number)
         self.venue.decode(frame, received_ns, self.ring)
         if self.venue.wants_rotation:
             self._note_leaving(number)

@@ -4,9 +4,9 @@
 
 A link is replaced before the venue's cut-off, when the venue announces its end, and when half of the messages are said
 that one connection may carry in an hour. A second lane opens its link, and once that has overlapped the first for
-`overlap_s` and holds nothing back, the first closes and its lane retires. No book leaves LIVE and nothing is lost. Two
-hedged connections are two lanes for the whole session. Both stand on `venues/merging.py`; where the messages of a venue
-have no places by which to merge them, a rotation closes first and opens then, and two connections are refused.
+`overlap_s` and can go on alone, the first closes and its lane retires. No book leaves LIVE and nothing is lost. Two
+hedged connections are two lanes for the whole session. How one stream is made of two links is the venue's `Overlap`:
+`venues/merging.py` or `venues/relay.py`; where it allows one at a time, a rotation closes first and opens then.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from streamtrader.errors import ConfigError, LinkLost
 from streamtrader.venues.links import Ending, Link
 from streamtrader.venues.pacing import Backoff
 from streamtrader.venues.speech import Speaker
+from streamtrader.venues.venue import Overlap
 
 if TYPE_CHECKING:
     from streamtrader.venues.connection import Connection
@@ -90,7 +91,7 @@ class Lane:
                         task.cancel()
             if ending == FINAL:
                 await self._wait_for_other_ends()
-            if self._intake.is_last(self.number):
+            if self._intake.must_finish(self.number):
                 await self._intake.finish_backlog()
         except asyncio.CancelledError:
             is_cancelled = True
@@ -159,7 +160,7 @@ class Lane:
             if successor is None and (is_leaving or loop.time() >= rotate_at_s):
                 owner.counters.rotations += 1
                 self._is_expected = True
-                if not owner.venue.can_merge:
+                if owner.venue.overlap is Overlap.NONE:
                     break
                 self._is_retired, successor = True, owner.add_lane(self.route)
         link.close()
@@ -171,4 +172,4 @@ class Lane:
         settings = self._owner.settings
         if self._link is None or not self._said_s or now_s - self._said_s < settings.overlap_s:
             return False
-        return not self._intake.is_holding(self.number) or now_s - self._said_s > settings.overlap_most_s
+        return self._intake.can_go_on_alone(self.number) or now_s - self._said_s > settings.overlap_most_s

@@ -18,6 +18,9 @@ that its link brings behind it, until the other link has come so far, has ended,
     a book's message that begins before the newest and
       ends beyond it: other boundaries than the other's   dropped, `misfits`; the other link brings it in its own
     a number below those that the same link brought       passed: the venue counts anew, or repeats what is long ago
+    a snapshot that the adapter waits for                 passed: the stream begins there, for all links
+    any other snapshot                                    as its number says: it tells where its link begins
+    the newest number, told again by the same link        passed, where a venue does so (`Place.can_repeat`)
 
 What goes through is one stream in one order. Adapter, tape and raw recording see it alone, and so they agree. Pure: no
 socket, and it is told the time.
@@ -74,8 +77,10 @@ class _Feed:
 class Merger:
     """`open` and `close` links by a number, `take` what they bring; each answers with the messages to decode now."""
 
-    def __init__(self, place_of: Callable[[bytes], Place | None]) -> None:
+    def __init__(self, place_of: Callable[[bytes], Place | None], needs: Callable[[Place], bool]) -> None:
         self._place_of = place_of
+        self._needs = needs
+        self._begun: set[str] = set()  # streams whose snapshot was passed, and is not decoded yet
         self._streams: dict[str, _Stream] = {}
         self._feeds: dict[int, _Feed] = {}
         self.duplicates = 0
@@ -88,6 +93,7 @@ class Merger:
 
     def close(self, link: int) -> list[bytes]:
         """The link is gone. What it held and no other brings is dropped with it; others may go on without it."""
+        self._begun.clear()
         feed, passed = self._feeds.pop(link), []
         if not self._feeds:
             passed = self._forced(feed)
@@ -108,6 +114,7 @@ class Merger:
 
     def take(self, link: int, frames: list[bytes], now_s: float) -> list[bytes]:
         passed: list[bytes] = []
+        self._begun.clear()
         feed = self._feeds[link]
         for frame in frames:
             place = self._place_of(frame)
@@ -122,6 +129,7 @@ class Merger:
     def due(self, now_s: float, most_s: float) -> list[bytes]:
         """What has waited for so long that the other link will not bring what lies before it."""
         passed = []
+        self._begun.clear()
         for feed in self._feeds.values():
             if feed.held and (now_s - feed.held[0].since_s > most_s or feed.held_bytes > HELD_BYTES_MOST):
                 passed += self._forced(feed)
@@ -131,7 +139,7 @@ class Merger:
 
     def _must_wait(self, feed: _Feed, place: Place | None) -> bool:
         """Whether another link may still bring what lies before this message."""
-        if place is None or len(self._feeds) == 1:
+        if place is None or len(self._feeds) == 1 or self._is_wanted(place):
             return False
         stream, own = self._streams.get(place.stream), feed.positions.get(place.stream)
         if own is None:
@@ -149,8 +157,13 @@ class Merger:
         stream = self._streams.get(name)
         if stream is None:
             stream = self._streams[name] = _Stream()
+        if self._is_wanted(place):
+            self._begin(feed, place)
+            return True
         own = feed.positions.get(name, -1)
         feed.positions[name] = number
+        if place.can_repeat and own == number == stream.newest:
+            return True
         if number in stream.recent or own < number <= stream.newest:
             self.duplicates += 1
             return False
@@ -160,6 +173,18 @@ class Merger:
             return False
         stream.passed(number)
         return True
+
+    def _is_wanted(self, place: Place) -> bool:
+        return place.is_snapshot and place.stream not in self._begun and self._needs(place)
+
+    def _begin(self, feed: _Feed, place: Place) -> None:
+        """All links have yet to come to where a stream begins anew, but the one that brought it."""
+        for other in self._feeds.values():
+            other.positions.pop(place.stream, None)
+        feed.positions[place.stream] = place.last
+        stream = self._streams[place.stream] = _Stream()
+        stream.passed(place.last)
+        self._begun.add(place.stream)
 
     def _settled(self) -> list[bytes]:
         """Release what needs to wait no more, and one message where all links wait for each other."""

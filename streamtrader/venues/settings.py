@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamtrader.errors import ConfigError
-from streamtrader.venues.venue import Venue
+from streamtrader.venues.venue import Overlap, Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ConnectionSettings:
 
     def check(self, venue: Venue) -> None:
         """`ConfigError` where a venue cannot be connected to in this way."""
-        if self.connections > 1 and not venue.can_merge:
+        if self.connections > 1 and venue.overlap is not Overlap.MERGE:
             raise ConfigError(
                 f"venue.connections: what two {venue.name} connections bring cannot be made one by the venue's numbers; "
                 "set it to 1. `streamtrader venues` lists those that can be hedged."

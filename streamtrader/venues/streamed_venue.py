@@ -9,6 +9,7 @@ be sent. The rules for `read`:
   instrument's own bounds (`self.most`).
 * Set `self.suspect` to the book whose message is being read: should it be refused, that book alone starts again.
 * Set `self.heard[channel][instrument] = received_ns` for every message of a channel that has a silence deadline.
+* At a venue that is relayed (`Overlap.RELAY`), ask `self.relay.passes_over` before anything is made of a message.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from streamtrader.events import BookState, Kind
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.units import NS_PER_S
+from streamtrader.venues.relay import ALL, Relay, Told
 from streamtrader.venues.streamed_book import StreamedBook
 from streamtrader.venues.values import word_of
 from streamtrader.venues.venue import Counters, Endpoints, Limits, SnapshotRequest, Venue
@@ -75,6 +77,8 @@ class StreamedVenue(Venue):
             channel: int(silence * NS_PER_S) for channel, silence in silence_s.items() if channel in self.channels
         }
         self._judge_at_ns = 0
+        self._stamped_ns = 0  # one of two links may be behind, our clock never is
+        self.relay = Relay(len(self.instruments), self._counters)
 
     # What an adapter says.
 
@@ -98,6 +102,7 @@ class StreamedVenue(Venue):
     def connected(self, received_ns: int, ring: Ring) -> None:
         self.wants_rotation = False
         self.messages.clear()
+        self.relay.begin()
         for heard in self.heard.values():
             heard[:] = [received_ns] * len(heard)
         self._judge_at_ns = received_ns + JUDGE_EVERY_NS
@@ -111,13 +116,29 @@ class StreamedVenue(Venue):
         for book in self.books:
             book.disconnect(received_ns, ring)
 
+    def turn_to(self, link: int) -> None:
+        self.relay.turn_to(link)
+
+    def left(self, link: int, heir: int, received_ns: int, ring: Ring) -> None:
+        for instrument in self.relay.told_by(link, self.book_channel) if self.has_books else ():
+            self.lose_book(self.books[instrument], received_ns, ring)
+        self.relay.hand_on(link, heir, received_ns)
+        before = ALL if heir > link else 0  # an older link is still to bring what lies before those that wait
+        for instrument in range(len(self.instruments)):
+            for told in self.relay.released(instrument, received_ns, before=before):
+                self._put_trade(instrument, told, ring)
+
+    def is_told_by(self, link: int) -> bool:
+        told = self.relay.told_by(link, self.book_channel)
+        return not self.has_books or all(each.instrument in told for each in self.books if each.state is BookState.LIVE)
+
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         counters, start = self._counters, ring.written
         counters.frames += 1
         self.suspect = None
         try:
             if self.is_stamped:
-                received_ns = self.stamp_of(frame)
+                received_ns = self._stamped_ns = max(self.stamp_of(frame), self._stamped_ns)
             if not ring.has_room(len(frame) + SPARE_ROWS):
                 self.need_rows(self.rows_of_frame(frame), ring)
             self.read(frame, received_ns, ring)
@@ -185,8 +206,30 @@ class StreamedVenue(Venue):
         id: int = 0,  # noqa: A002 - the name of the field
     ) -> None:  # fmt: skip
         """One checked trade; `side` is the aggressor's, `clocks` are (venue_ns, received_ns)."""
+        relay = self.relay
+        if relay.is_on:
+            for told in relay.trades(instrument, Told(id, side, clocks, price, size)):
+                self._put_trade(instrument, told, ring)
+            return
+        relay.newest_trades[instrument] = id
         ring.write(_TRADE, instrument, side, 0, *clocks, price, size, 0.0, 0.0, id)
         self._counters.trades += 1
+
+    def _put_trade(self, instrument: int, told: Told, ring: Ring) -> None:
+        """A trade that may have waited: its own message had room in the ring, this one may have none."""
+        if not ring.has_room(1):
+            self._counters.gaps += 1
+            return
+        ring.write(_TRADE, instrument, told.side, 0, *told.clocks, told.price, told.size, 0.0, 0.0, told.id)
+        self._counters.trades += 1
+
+    def lose_book(self, book: StreamedBook, received_ns: int, ring: Ring) -> None:
+        """Updates of it are missing; where there is no room to say so, the end of the link will."""
+        if ring.has_room(ROWS_OF_A_LOSS):
+            book.lose(received_ns, ring)
+        elif book.state is BookState.LIVE:
+            book.become(BookState.SYNCING, 0, ring)
+            self.wants_rotation = True
 
     def write_candle(
         self,

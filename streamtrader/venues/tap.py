@@ -20,6 +20,11 @@ class FrameSink(Protocol):
 
     def disconnected(self, received_ns: int) -> None: ...
 
+    def turned(self, link: int) -> None:
+        """What comes now is of another link; see `Venue.turn_to`, and `Venue.left` for the next one."""
+
+    def left(self, link: int, heir: int, received_ns: int) -> None: ...
+
     def frames(self, frames: Sequence[bytes], received_ns: int) -> None:
         """Those of one read, as they came; `received_ns` is 0 where they carry the market's own stamp."""
 
@@ -58,6 +63,14 @@ class _Tap:
     def disconnected(self, received_ns: int, ring: Ring) -> None:
         self._sink.disconnected(received_ns)
         self._adapter.disconnected(received_ns, ring)
+
+    def turn_to(self, link: int) -> None:
+        self._sink.turned(link)
+        self._adapter.turn_to(link)
+
+    def left(self, link: int, heir: int, received_ns: int, ring: Ring) -> None:
+        self._sink.left(link, heir, received_ns)
+        self._adapter.left(link, heir, received_ns, ring)
 
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         self._sink.frames((frame,), received_ns)

@@ -16,6 +16,7 @@ same frames puts there too. So even silence is judged by the clocks of frames, n
 from __future__ import annotations
 
 import abc
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -65,6 +66,19 @@ class SnapshotRequest:
     weight: int
 
 
+class Overlap(enum.Enum):
+    """How two links to the venue can bring the same at one time.
+
+    MERGE: its messages have numbers that are alike on all links (`Venue.place_of`), the first arrival of each counts.
+    RELAY: they have none; each channel is told by one link, and a newer one takes over (`Venue.turn_to`).
+    NONE: one link at a time.
+    """
+
+    NONE = "none"
+    RELAY = "relay"
+    MERGE = "merge"
+
+
 class Ping(NamedTuple):
     """A message that keeps a quiet link alive, or that is answered where it lives."""
 
@@ -77,13 +91,18 @@ class Place(NamedTuple):
 
     It tells of `(after, last]`; `after` equals `last` where the numbers have holes (best quotes). `is_chained`: the
     numbers have none, so what is missing is known (books). `is_quote`: it makes every earlier one of its stream old.
+    `is_snapshot`: a stream of `instrument` begins with it, and can go on from it. `can_repeat`: several messages of one
+    link may have this number; the adapter knows what is new in them.
     """
 
     stream: str
-    after: int
-    last: int
+    after: int = 0
+    last: int = 0
     is_chained: bool = False
     is_quote: bool = False
+    is_snapshot: bool = False
+    can_repeat: bool = False
+    instrument: int = -1
 
 
 @dataclass(slots=True)
@@ -114,7 +133,7 @@ class Counters:
     checksums_failed: int = 0
     silences: int = 0  # books and channels that said nothing for too long while the link lived
     resyncs: int = 0  # books that had to start again, for whatever reason
-    repeated: int = 0  # depth messages that told nothing new
+    repeated: int = 0  # depth messages and trades that told nothing new
     overflows: int = 0  # early depth messages outgrew their buffer
     snapshots: int = 0
     snapshots_failed: int = 0
@@ -142,7 +161,6 @@ class Venue(abc.ABC):
 
     `is_stamped`: the market stamps its frames with its own receive time, and that replaces the wall clock.
     `wants_rotation`: the venue announced that it will end this connection.
-    `can_merge`: its messages have places by which those of several connections become one stream.
     """
 
     name: str
@@ -152,7 +170,7 @@ class Venue(abc.ABC):
     instruments: tuple[Instrument, ...]
     is_stamped: bool
     wants_rotation: bool
-    can_merge: bool = False
+    overlap: Overlap = Overlap.NONE
 
     @property
     @abc.abstractmethod
@@ -199,9 +217,23 @@ class Venue(abc.ABC):
     def decode(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         """Write the events of one frame. Never raises, whatever the frame holds."""
 
+    def turn_to(self, link: int) -> None:
+        """What is decoded from now on came over another link: 0 the one of `connected`, then those opened beside it."""
+
+    def left(self, link: int, heir: int, received_ns: int, ring: Ring) -> None:
+        """A link of several has ended: what it alone told is lost, and `heir` goes on."""
+
+    def is_told_by(self, link: int) -> bool:
+        """Whether the other links can go: every book is told by this one."""
+        return True
+
     def place_of(self, frame: bytes) -> Place | None:
         """Where a message stands in its stream; None where it stands nowhere. Never raises, changes nothing."""
         return None
+
+    def needs(self, place: Place) -> bool:
+        """Whether the stream of a snapshot has to begin, or to begin again, with it. Changes nothing."""
+        return False
 
     def outgoing(self, now_ns: int) -> list[bytes]:
         """Take the messages that must be sent now: resubscriptions, answers. 0 while the clock is not known."""

@@ -147,6 +147,7 @@ async def bad_day(
     speed: float | None = None,
     settings: ConnectionSettings = QUICK,
     faster: float = FASTER,
+    listening: Callable[[Venue, Ring], Venue] = lambda venue, _ring: venue,
 ) -> AsyncIterator[BadDay]:
     names = {plain(name): name for name in NAMES[dialect]}
     market = SyntheticMarket(list(names), seed=SEED)
@@ -157,10 +158,18 @@ async def bad_day(
     published = scaled(BINANCE if translator is None else translator.published, faster)
     exchange = Exchange(pump, audience, speed="max", published=published, is_stamped=True, ping_every_s=0.1)
     async with exchange.listening("127.0.0.1", 0) as port:
-        yield BadDay(dialect, pump, exchange, saboteur, await client_of(dialect, port, published, settings), port)
+        client = await client_of(dialect, port, published, settings, listening)
+        yield BadDay(dialect, pump, exchange, saboteur, client, port)
 
 
-async def client_of(dialect: str, port: int, published: Published, settings: ConnectionSettings) -> Client:
+async def client_of(
+    dialect: str,
+    port: int,
+    published: Published,
+    settings: ConnectionSettings,
+    listening: Callable[[Venue, Ring], Venue],
+) -> Client:
+    """`listening` may put something between the connection and the adapter."""
     endpoints = (Endpoints(f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}"),)
     listing = listing_of(dialect)
     instruments = await ask_for_instruments(endpoints, listing, "spot", NAMES[dialect], is_ours=True)
@@ -174,6 +183,7 @@ async def client_of(dialect: str, port: int, published: Published, settings: Con
     venue = ADAPTERS[dialect](instruments, endpoints=endpoints, is_stamped=True, limits=limits, **more)  # type: ignore[operator]
     ring = Ring(1 << 16)
     client: Client
-    connection = Connection(venue, ring, lambda: client.play(), settings=settings, seed=1)  # noqa: PLW0108 - not yet
+    between = listening(venue, ring)
+    connection = Connection(between, ring, lambda: client.play(), settings=settings, seed=1)  # noqa: PLW0108 - not yet
     client = Client(venue, connection, ring)
     return client

@@ -15,6 +15,7 @@ import pytest
 from streamtrader.events import Kind
 from streamtrader.venues.capabilities import TABLE, read_capabilities
 from streamtrader.venues.registry import VENUES, listing_of
+from streamtrader.venues.venue import Overlap
 from tests.venues.seeds import SEEDS
 from tests.venues.test_mutations import warm_venue
 
@@ -34,7 +35,8 @@ def seen_of(name: str) -> dict:
         "events": [kind.name.lower() for kind in Kind if kind in kinds - {Kind.LINK, Kind.BOOK_CLEAR}],
         "proof": listing.proof,
         "needs_key": listing.needs_key,
-        "can_hedge": venue.can_merge,
+        "can_hedge": venue.overlap is Overlap.MERGE,
+        "can_rotate": venue.overlap is not Overlap.NONE,
         "compression": listing.compression,
         "limits": dataclasses.asdict(listing.limits),
     }

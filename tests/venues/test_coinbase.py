@@ -284,7 +284,7 @@ def test_a_connection_without_books_counts_its_holes():
 
 def test_a_ring_without_room_for_the_loss_of_all_books_ends_the_link():
     venue, ring, _ = live_books("BTC-USD", "ETH-USD")
-    ring.taped = ring.written - len(ring.events) + 3  # three slots are free
+    ring.written = len(ring.events) - 3  # three slots are free
 
     venue.lose_books(venue.books, NOW_NS, ring)
 

@@ -113,7 +113,7 @@ async def test_a_link_that_dies_takes_nothing_with_it(opener):
     async def kill(client):
         for _ in range(4):
             await asyncio.sleep(0.1)
-            while client.connection.counters.links_open < 2 or client.connection.intake.is_holding(
+            while client.connection.counters.links_open < 2 or not client.connection.intake.can_go_on_alone(
                 max(client.connection.intake.links)
             ):
                 await asyncio.sleep(0.002)
@@ -195,7 +195,8 @@ async def test_the_ring_may_be_full_while_two_links_bring_the_market():
     async def hold(client):
         for _ in range(5):
             client.is_held = True
-            await asyncio.sleep(0.05)
+            while not (client.connection.is_paused or market.is_over):
+                await asyncio.sleep(0.002)
             client.is_held = False
             client.play()
             client.connection.resume()

@@ -22,7 +22,7 @@ def depths(first, last):
 
 
 def merger(*links):
-    made = Merger(place_of)
+    made = Merger(place_of, lambda place: False)
     for link in links:
         made.open(link)
     return made
@@ -192,7 +192,7 @@ def test_nothing_waits_longer_than_it_is_told_to():
 
 
 def test_what_waits_has_a_limit_of_bytes():
-    whole = Merger(lambda frame: Place("one", len(frame), len(frame)))
+    whole = Merger(lambda frame: Place("one", len(frame), len(frame)), lambda place: False)
     whole.open(1)
     whole.open(2)
     whole.take(1, [b"x"], 0.0)
@@ -257,3 +257,17 @@ def test_messages_without_a_place_go_through_from_every_link():
 )
 def test_a_message_of_binance_stands_where_its_numbers_say(frame, place):
     assert place_of(frame) == place
+
+
+def test_what_a_venue_tells_again_under_its_newest_number_is_passed():
+    def place_of(frame):
+        return Place("quote", int(frame), int(frame), is_quote=True, can_repeat=True)
+
+    whole = Merger(place_of, lambda place: False)
+    whole.open(1)
+    whole.open(2)
+
+    assert whole.take(1, [b"5", b"5"], 0.0) == [b"5", b"5"]
+    assert whole.take(2, [b"5"], 0.0) == []
+    assert whole.take(1, [b"6"], 0.0) == [b"6"]
+    assert whole.take(2, [b"5", b"6"], 0.0) == []

@@ -28,7 +28,7 @@ from streamtrader.venues.binance.partial import ROWS_MOST
 from streamtrader.venues.binance.scan import COMMITTED, HANDED_OVER, JUDGE, ROW_BYTES_MIN, Scanner
 from streamtrader.venues.books import HEARD, PLACE_WORDS, BookSync
 from streamtrader.venues.values import nanoseconds
-from streamtrader.venues.venue import Counters, Endpoints, Limits, Ping, Place, Route, SnapshotRequest, Venue
+from streamtrader.venues.venue import Counters, Endpoints, Limits, Overlap, Ping, Place, Route, SnapshotRequest, Venue
 
 DEPTH_BASE = "depth"
 DEPTH_SILENCE_S = 60.0  # of one symbol's depth: thin markets too are quoted anew more often
@@ -47,7 +47,7 @@ class Binance(Venue):
     """The streams of a session. Without a `scanner` every frame takes the slow path."""
 
     name = "binance"
-    can_merge = True
+    overlap = Overlap.MERGE
 
     def __init__(
         self,

@@ -17,14 +17,16 @@ from streamtrader.events import BookState
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.coinbase import messages
-from streamtrader.venues.coinbase.feed import CoinbaseFeed
+from streamtrader.venues.coinbase.feed import NONE, CoinbaseFeed
 from streamtrader.venues.coinbase.markets import (
     BOOK,
+    CANDLE,
     CHANNELS,
     ENDPOINTS,
     HEARTBEAT,
     LIMITS,
     SILENCE_S,
+    TICKER,
     aliases_of,
 )
 from streamtrader.venues.coinbase.messages import SIDES
@@ -32,7 +34,6 @@ from streamtrader.venues.streamed_venue import REFUSED
 from streamtrader.venues.values import check_trade, nanoseconds_of
 from streamtrader.venues.venue import Endpoints, Limits
 
-NONE = -1  # no message of this connection yet
 BEATS_ALLOWED = 2  # the counter follows a clock of seconds, which one late beat may step over
 
 _LIVE = BookState.LIVE
@@ -40,7 +41,7 @@ Change = tuple[int, bool, messages.Rows, messages.Rows]  # instrument, whether i
 
 
 class Coinbase(CoinbaseFeed):
-    """One connection. Market data needs no key."""
+    """Market data needs no key."""
 
     name = "coinbase"
     book_channel = BOOK
@@ -65,7 +66,6 @@ class Coinbase(CoinbaseFeed):
         self._candles: list[messages.Candle | None] = [None] * len(self.instruments)
         self._is_whole = [False] * len(self.instruments)  # no update of the open candle was lost
         self._heard_book = self.heard[BOOK]
-        self._sequence = self._beat = NONE
 
     def request(self, method: str, channel: str, symbols: Sequence[str]) -> bytes:
         named = {"product_ids": list(symbols)} if symbols else {}
@@ -73,7 +73,6 @@ class Coinbase(CoinbaseFeed):
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         super().connected(received_ns, ring)
-        self._sequence = self._beat = NONE
         self._is_whole[:] = [False] * len(self.instruments)
 
     def read_message(self, frame: bytes, received_ns: int, ring: Ring) -> None:
@@ -104,12 +103,13 @@ class Coinbase(CoinbaseFeed):
 
     def _follows(self, sequence: int, received_ns: int, ring: Ring) -> bool:
         """Whether to read on: not where the same message comes twice."""
-        last = self._sequence
+        numbers = self._numbers
+        last = numbers.sequence
         if sequence == last + 1:
-            self._sequence = sequence
+            numbers.sequence = sequence
             return True
         messages.check_sequence(sequence)
-        self._sequence = sequence
+        numbers.sequence = sequence
         if sequence == last:
             self._counters.repeated += 1
             return False
@@ -122,7 +122,7 @@ class Coinbase(CoinbaseFeed):
         gaps = counters.gaps
         self._is_whole[:] = [False] * len(self.instruments)
         if self.has_books:
-            self.lose_books(self.books, received_ns, ring)
+            self.lose_books(self.books_told(), received_ns, ring)
         counters.gaps += counters.gaps == gaps  # no book was LIVE, but trades may be missing
 
     def _read_stranger(self, frame: bytes, error: Exception, received_ns: int, ring: Ring) -> None:
@@ -141,7 +141,7 @@ class Coinbase(CoinbaseFeed):
     def _read_beats(self, message: messages.BeatMessage, received_ns: int, ring: Ring) -> None:
         """The counter "verifies that no messages were missed": behind the numbers, on the venue's side."""
         for event in message.events:
-            last, self._beat = self._beat, event.heartbeat_counter
+            last, self._numbers.beat = self._numbers.beat, event.heartbeat_counter
             if last != NONE and not 0 <= event.heartbeat_counter - last <= BEATS_ALLOWED:
                 self._lose_all(received_ns, ring)
 
@@ -153,6 +153,8 @@ class Coinbase(CoinbaseFeed):
         sequence, notices = message.sequence_num, 0
         for instrument, is_snapshot, bids, asks in changes:
             book, levels = self.books[instrument], self._levels[instrument]
+            if self.relay.passes_over(BOOK, instrument, is_whole=is_snapshot):
+                continue
             self._heard_book[instrument] = received_ns
             if is_snapshot:
                 levels.begin(bids, asks)
@@ -200,7 +202,7 @@ class Coinbase(CoinbaseFeed):
             raise UnknownMessage("trades of products that were not subscribed to")
         counters, told = self._counters, self._counters.trades
         for instrument, identity, venue_ns, price, size, side, kind in sorted(found):
-            if not self._trades.step(instrument, identity):
+            if not self._numbers.step(instrument, identity):
                 counters.repeated += 1
             elif kind != "snapshot":
                 self.write_trade(instrument, side, (venue_ns, received_ns), price, size, ring, id=identity)
@@ -218,7 +220,8 @@ class Coinbase(CoinbaseFeed):
                 found.append((instrument, messages.best_of(ticker, contract_size, most)))
         told = [(instrument, best) for instrument, best in found if best is not None]
         for instrument, best in told:
-            self.write_quote(instrument, (venue_ns, received_ns), *best, ring)
+            if not self.relay.passes_over(TICKER, instrument):
+                self.write_quote(instrument, (venue_ns, received_ns), *best, ring)
         self._counters.notices += not told
 
     def _read_candles(self, message: messages.CandleMessage, received_ns: int, ring: Ring) -> None:
@@ -237,6 +240,8 @@ class Coinbase(CoinbaseFeed):
             open_one = self._candles[instrument]
             if open_one is not None and candle.start < open_one.start:
                 continue  # history
+            if self.relay.passes_over(CANDLE, instrument):
+                continue
             is_history = is_snapshot and instrument in unheard
             if (
                 open_one is not None

@@ -12,15 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from streamtrader.errors import UnknownMessage
-from streamtrader.events import BookState, Kind, TradingStatus
+from streamtrader.events import Kind, TradingStatus
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.coinbase.levels import Levels
 from streamtrader.venues.streamed_book import REPEATED_RUN, StreamedBook
 from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
-from streamtrader.venues.venue import Endpoints, Limits, Route
+from streamtrader.venues.venue import Endpoints, Limits, Overlap, Route
 
 SYMBOLS_A_MESSAGE = 100  # "break up your subscription messages into smaller chunks"
+NONE = -1  # no message of this link yet
 HALTED = TradingStatus.HALTED
 STATUSES = {"online": TradingStatus.TRADING, "offline": HALTED, "delisted": TradingStatus.CLOSED}
 
@@ -46,34 +47,35 @@ class Product(msgspec.Struct, gc=False):
         return TradingStatus.AUCTION if self.post_only or self.auction_mode else status
 
 
-class TradeIds:
-    """The newest trade id of each instrument on this connection; 0 before the first."""
+class Numbers:
+    """What numbers the messages of one link, by instrument but for those of the newer feed; 0 before the first."""
 
-    __slots__ = ("_repeated", "newest")
+    __slots__ = ("_repeated", "beat", "beats", "promised", "sequence", "trades")
 
     def __init__(self, count: int) -> None:
-        self.newest = [0] * count
+        self.trades = [0] * count  # the newest ids
         self._repeated = [0] * count
-
-    def clear(self) -> None:
-        self.newest[:] = self._repeated[:] = [0] * len(self.newest)
+        self.sequence = self.beat = NONE  # of all messages, and the count of heartbeats
+        self.beats = [0] * count  # the product's sequence in the newest heartbeat
+        self.promised = [0] * count  # the newest trade by the heartbeat before
 
     def step(self, instrument: int, trade_id: int) -> int:
         """How many trades on from the newest one: 1 is the next, 0 was told before; a long run of old ids is new."""
-        newest = self.newest[instrument]
+        newest = self.trades[instrument]
         if 0 < trade_id <= newest and self._repeated[instrument] < REPEATED_RUN:
             self._repeated[instrument] += 1
             return 0
         if not trade_id:
             return 1  # an id that is no number proves nothing
         self._repeated[instrument] = 0
-        self.newest[instrument] = trade_id
+        self.trades[instrument] = trade_id
         return trade_id - newest if 0 < newest < trade_id else 1
 
 
 class CoinbaseFeed(StreamedVenue):
-    """One connection of either feed. `book_marks` are texts without which a frame says nothing about a book."""
+    """Either feed. `book_marks` are texts without which a frame says nothing about a book."""
 
+    overlap = Overlap.RELAY
     book_marks: tuple[bytes, ...] = ()
     nameless: frozenset[str] = frozenset()  # channels that take no products
 
@@ -93,7 +95,8 @@ class CoinbaseFeed(StreamedVenue):
         )  # fmt: skip
         count = len(self.instruments)
         self._levels = [Levels() for _ in range(count)]
-        self._trades = TradeIds(count)
+        self._numbers_of = {0: Numbers(count)}  # by link
+        self._numbers = self._numbers_of[0]
         self._told_statuses = [0] * count
         self._kept = 0  # rows up to here stay, even where the frame is refused later on
 
@@ -150,18 +153,25 @@ class CoinbaseFeed(StreamedVenue):
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         super().connected(received_ns, ring)
-        self._trades.clear()
+        self._numbers_of.clear()
+        self.turn_to(0)
         self._told_statuses[:] = [0] * len(self.instruments)
+
+    def turn_to(self, link: int) -> None:
+        super().turn_to(link)
+        if link not in self._numbers_of:
+            self._numbers_of[link] = Numbers(len(self.instruments))
+        self._numbers = self._numbers_of[link]
 
     def lose_books(self, books: Iterable[StreamedBook], received_ns: int, ring: Ring) -> None:
         """Updates of these books are missing. The rows stay, whatever becomes of the frame."""
         for book in books:
-            if ring.free >= ROWS_OF_A_LOSS:
-                book.lose(received_ns, ring)
-            elif book.state is BookState.LIVE:
-                book.become(BookState.SYNCING, 0, ring)  # no room to say so: the end of the link will
-                self.wants_rotation = True
+            self.lose_book(book, received_ns, ring)
         self._kept = ring.written
+
+    def books_told(self) -> list[StreamedBook]:
+        """Those that the link in hand tells."""
+        return [self.books[instrument] for instrument in self.relay.told_by(self.relay.link, self.book_channel)]
 
     def rows_of_frame(self, frame: bytes) -> int:
         """A row for each level, trade or product, two for each list of levels, two for each book that may be lost."""
@@ -182,4 +192,5 @@ class CoinbaseFeed(StreamedVenue):
         """Whose update a broken frame was; all of them where it names nobody."""
         if not self.has_books or not any(mark in frame for mark in self.book_marks):
             return []
-        return self.books_named_in(frame) or self.books
+        told, named = self.books_told(), self.books_named_in(frame)
+        return [book for book in named if book in told] if named else told

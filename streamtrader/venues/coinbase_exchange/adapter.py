@@ -36,6 +36,7 @@ from streamtrader.venues.coinbase_exchange.markets import (
     MATCHES,
     SILENCE_S,
     STATUS,
+    TICKER,
 )
 from streamtrader.venues.coinbase_exchange.messages import SIDES
 from streamtrader.venues.streamed_venue import REFUSED
@@ -48,7 +49,7 @@ _LIVE = BookState.LIVE
 
 
 class CoinbaseExchange(CoinbaseFeed):
-    """One connection. Books come on `level2`, which needs a key, or on `level2_batch`.
+    """Books come on `level2`, which needs a key, or on `level2_batch`.
 
     A capture says itself which of them it holds: until then, and for `level2_batch`, little is concluded from a book.
     """
@@ -78,8 +79,6 @@ class CoinbaseExchange(CoinbaseFeed):
         self._heard_book = self.heard[self.book_channel]
         self._has_all = self.book_channel == BOOK
         self._disagreements = [0] * count
-        self._sequences = [0] * count  # of the newest heartbeat
-        self._promised = [0] * count  # the newest trade by the heartbeat before
 
     def request(self, method: str, channel: str, symbols: Sequence[str]) -> bytes:
         named = {"product_ids": list(symbols)} if symbols else {}
@@ -88,7 +87,7 @@ class CoinbaseExchange(CoinbaseFeed):
     def connected(self, received_ns: int, ring: Ring) -> None:
         super().connected(received_ns, ring)
         self._has_all = self.book_channel == BOOK
-        self._disagreements[:] = self._sequences[:] = self._promised[:] = [0] * len(self.instruments)
+        self._disagreements[:] = [0] * len(self.instruments)
 
     def read_message(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         try:
@@ -120,6 +119,8 @@ class CoinbaseExchange(CoinbaseFeed):
         instrument = self.instrument_of(message.product_id)
         venue_ns = nanoseconds_of(message.time)
         bids, asks = messages.levels_of(message, self.most[instrument])
+        if self.relay.passes_over(self.book_channel, instrument):
+            return
         self._heard_book[instrument] = received_ns
         self._disagreements[instrument] = 0
         self._levels[instrument].begin(bids, asks)
@@ -128,9 +129,11 @@ class CoinbaseExchange(CoinbaseFeed):
     def _read_changes(self, message: messages.Changes, received_ns: int, ring: Ring) -> None:
         instrument = self.instrument_of(message.product_id)
         book = self.books[instrument]
-        self._heard_book[instrument] = received_ns
         venue_ns = nanoseconds_of(message.time)
         bids, asks = messages.changes_of(message, self.most[instrument])
+        if self.relay.passes_over(self.book_channel, instrument, is_whole=False):
+            return
+        self._heard_book[instrument] = received_ns
         if book.state is not _LIVE:
             self._counters.notices += 1  # the snapshot that was asked for is still to come
         elif self._levels[instrument].hold(bids, asks, has_all=self._has_all):
@@ -157,7 +160,7 @@ class CoinbaseExchange(CoinbaseFeed):
         check_trade(message.price, message.size, self.most[instrument])
         check_identity(message.trade_id)
         venue_ns = nanoseconds_of(message.time)
-        step = self._trades.step(instrument, message.trade_id)
+        step = self._numbers.step(instrument, message.trade_id)
         if not step:
             self._counters.repeated += 1
             return
@@ -170,6 +173,8 @@ class CoinbaseExchange(CoinbaseFeed):
         bid, ask = (message.best_bid, message.best_bid_size), (message.best_ask, message.best_ask_size)
         clocks = (nanoseconds_of(message.time), received_ns)
         check_sides(bid, ask, self.most[instrument])
+        if self.relay.passes_over(TICKER, instrument):
+            return
         if 0.0 in bid or 0.0 in ask:
             self._counters.notices += 1  # an empty side, or a ticker from before sizes were told
         else:
@@ -180,14 +185,15 @@ class CoinbaseExchange(CoinbaseFeed):
         instrument = self.instrument_of(message.product_id)
         check_identity(message.sequence, message.last_trade_id)
         self._counters.notices += 1
-        if message.sequence == self._sequences[instrument]:
+        numbers = self._numbers
+        if message.sequence == numbers.beats[instrument]:
             self._heard_book[instrument] = received_ns  # nothing happened at all
-        self._sequences[instrument] = message.sequence
-        newest, promised = self._trades.newest[instrument], self._promised[instrument]
-        self._promised[instrument] = message.last_trade_id
+        numbers.beats[instrument] = message.sequence
+        newest, promised = numbers.trades[instrument], numbers.promised[instrument]
+        numbers.promised[instrument] = message.last_trade_id
         if 0 < newest < promised and MATCHES in self.channels:
             self._counters.gaps += 1
-            self._promised[instrument] = 0
+            numbers.promised[instrument] = 0
             self.messages += self.resubscription(instrument, MATCHES)
 
     def _take_notice(
@@ -197,7 +203,7 @@ class CoinbaseExchange(CoinbaseFeed):
         if isinstance(message, messages.LastMatch):
             instrument = self.instrument_of(message.product_id)
             check_identity(message.trade_id)
-            newest = self._trades.newest
+            newest = self._numbers.trades
             newest[instrument] = max(newest[instrument], message.trade_id)
         elif isinstance(message, messages.Status):
             self.write_statuses(message.products, 0, received_ns, ring)

@@ -38,7 +38,7 @@ from streamtrader.venues.kraken.messages import SIDES, number_of
 from streamtrader.venues.ladder import Ladder
 from streamtrader.venues.streamed_venue import SPARE_ROWS, StreamedVenue
 from streamtrader.venues.values import check_quote, check_trade, nanoseconds_of
-from streamtrader.venues.venue import Endpoints, Limits, Route
+from streamtrader.venues.venue import Endpoints, Limits, Overlap, Route
 
 NUMBERS_KNOWN = 8_192
 CHECKED = 10  # levels a side, whatever the depth
@@ -102,6 +102,7 @@ class Kraken(StreamedVenue):
     """One connection; `depth` is the levels of each side, `candle_minutes` the interval of the ohlc channel."""
 
     name = "kraken"
+    overlap = Overlap.RELAY
 
     def __init__(
         self,
@@ -174,11 +175,13 @@ class Kraken(StreamedVenue):
         (data,), kind = message.data, message.type
         instrument = self.instrument_of(data.symbol)
         book = self.suspect = self.books[instrument]
-        self._heard_book[instrument] = received_ns
         texts = self._texts[instrument]
         is_snapshot = kind == "snapshot"
         if not is_snapshot and kind != "update":
             raise UnknownMessage(f"a book message of type {kind[:40]!r}")
+        if self.relay.passes_over(BOOK, instrument, is_whole=is_snapshot):
+            return
+        self._heard_book[instrument] = received_ns
         if not is_snapshot and book.state is not _LIVE:
             self._counters.notices += 1  # the snapshot that was asked for is still to come
             return
@@ -223,7 +226,8 @@ class Kraken(StreamedVenue):
             check_quote(bid, ask, self.most[instrument])
             known.append((instrument, (venue_ns, received_ns), bid, ask))
         for quote in known:
-            self.write_quote(*quote, ring)
+            if not self.relay.passes_over(TICKER, quote[0]):
+                self.write_quote(*quote, ring)
 
     def _read_candles(self, envelope: messages.Envelope, received_ns: int, ring: Ring) -> None:
         """An update tells of the candle that is still open: it is whole when a later one begins."""
@@ -237,6 +241,8 @@ class Kraken(StreamedVenue):
             open_one = self._candles[instrument]
             if open_one is not None and candle.interval_begin < open_one.interval_begin:
                 continue  # history
+            if self.relay.passes_over(CANDLE, instrument):
+                continue
             if open_one is not None and candle.interval_begin > open_one.interval_begin:
                 clocks = (nanoseconds_of(open_one.interval_begin), received_ns)
                 words = (open_one.open, open_one.high, open_one.low, open_one.close)
@@ -250,6 +256,7 @@ class Kraken(StreamedVenue):
         else:
             systems = messages.systems_of(envelope.data)
             told = [(index, system.system) for system in systems[-1:] for index in range(len(self.instruments))]
+        told = [each for each in told if not self.relay.passes_over(envelope.channel, each[0])]
         self.need_rows(len(told), ring)
         for instrument, status in told:
             code = STATUSES.get(status, TradingStatus.UNKNOWN)
