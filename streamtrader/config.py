@@ -124,7 +124,7 @@ class ExchangeSettings(Section):
     speed: Speed = 1.0
     symbols: Annotated[Symbols, Field(min_length=1)] = ("BTCUSDT", "ETHUSDT")
     port: Port = 0
-    dialect: Literal["binance", "kraken", "coinbase", "alpaca"] = "binance"
+    dialect: Literal["binance", "kraken", "coinbase", "coinbase-exchange", "okx", "bybit", "alpaca"] = "binance"
     faults: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
 
 

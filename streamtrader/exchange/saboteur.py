@@ -132,7 +132,7 @@ class Saboteur:
         """A client leaves a symbol: it may live again."""
         text = message if isinstance(message, str) else message.decode(errors="replace")
         if self._frozen and "unsubscribe" in text.lower():
-            for symbol in [symbol for symbol in self._frozen if f'"{symbol}'.lower() in text.lower()]:
+            for symbol in [symbol for symbol in self._frozen if _names(text, symbol)]:
                 del self._frozen[symbol]
 
     def has_old_snapshot(self) -> bool:
@@ -206,6 +206,12 @@ class Saboteur:
         for kept in (self._held, self._late):
             for key in [key for key in kept if key[0] is listener]:
                 del kept[key]
+
+
+def _names(text: str, symbol: str) -> bool:
+    """Whether a text in a message is a symbol, begins with it, or ends in it."""
+    text, symbol = text.lower(), symbol.lower()
+    return f'"{symbol}' in text or f'{symbol}"' in text
 
 
 def refusal(fault: Fault) -> web.Response:

@@ -31,16 +31,34 @@ from streamtrader.runtime.setup import ask_for_instruments
 from streamtrader.venues.alpaca import Alpaca
 from streamtrader.venues.alpaca.listing import ANYBODY
 from streamtrader.venues.binance import Binance
+from streamtrader.venues.bybit import Bybit
 from streamtrader.venues.coinbase import Coinbase
+from streamtrader.venues.coinbase_exchange import CoinbaseExchange
 from streamtrader.venues.connection import Connection
 from streamtrader.venues.kraken import Kraken
+from streamtrader.venues.okx import Okx
 from streamtrader.venues.registry import listing_of
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.venue import Endpoints, Venue
 
-NAMES = {"binance": ("BTCUSDT", "ETHUSDT"), "kraken": ("BTC/USD", "ETH/USD"), "coinbase": ("BTC-USD", "ETH-USD"),
-         "alpaca": ("BTC/USD", "ETH/USD")}  # fmt: skip
-ADAPTERS = {"binance": Binance, "kraken": Kraken, "coinbase": Coinbase, "alpaca": Alpaca}
+NAMES = {
+    "binance": ("BTCUSDT", "ETHUSDT"),
+    "kraken": ("BTC/USD", "ETH/USD"),
+    "coinbase": ("BTC-USD", "ETH-USD"),
+    "coinbase-exchange": ("BTC-USD", "ETH-USD"),
+    "okx": ("BTC-USDT", "ETH-USDT"),
+    "bybit": ("BTCUSDT", "ETHUSDT"),
+    "alpaca": ("BTC/USD", "ETH/USD"),
+}
+ADAPTERS = {
+    "binance": Binance,
+    "kraken": Kraken,
+    "coinbase": Coinbase,
+    "coinbase-exchange": CoinbaseExchange,
+    "okx": Okx,
+    "bybit": Bybit,
+    "alpaca": Alpaca,
+}
 FASTER = 100.0  # than the venue's own time
 SEED = 5
 QUICK = ConnectionSettings(

@@ -10,10 +10,10 @@ from streamtrader.events import BookState
 from tests.exchange.faulty import NAMES, QUICK, bad_day
 
 LIVE, STALE, SYNCING, GAP = BookState.LIVE, BookState.STALE, BookState.SYNCING, BookState.GAP
-DIALECTS = ("binance", "kraken", "coinbase", "alpaca")
+DIALECTS = ("binance", "kraken", "coinbase", "coinbase-exchange", "okx", "bybit", "alpaca")
 PROVED = ("binance", "kraken")  # their books show at once that something is missing
 NUMBERED = ("binance", "coinbase")
-PATIENT_S = {"alpaca": 130.0}  # of the market: its books may be silent for two minutes, those of others for one
+PATIENT_S = {"alpaca": 130.0, "okx": 100.0}  # of the market: their books may be silent for longer than a minute
 RECONNECTING = [
     "half-open",
     "reset-mid-frame",

@@ -10,8 +10,15 @@ from streamtrader.events import BookState, Kind
 from streamtrader.storage.tape import Tape
 from tests.cli.commands import called, events_of, lines_of, packed, paper, parity, resumed
 
-DIALECTS = ("kraken", "coinbase", "alpaca")
-SYMBOLS = {"kraken": "BTC/USD,ETH/USD", "coinbase": "BTC-USD,ETH-USD", "alpaca": "BTC/USD,ETH/USD"}
+DIALECTS = ("kraken", "coinbase", "coinbase-exchange", "okx", "bybit", "alpaca")
+SYMBOLS = {
+    "kraken": "BTC/USD,ETH/USD",
+    "coinbase": "BTC-USD,ETH-USD",
+    "coinbase-exchange": "BTC-USD,ETH-USD",
+    "okx": "BTC-USDT,ETH-USDT",
+    "bybit": "BTCUSDT,ETHUSDT",
+    "alpaca": "BTC/USD,ETH/USD",
+}
 
 
 @pytest.fixture(autouse=True)

@@ -7,14 +7,23 @@ engine's adapters: each is the other's check.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from streamtrader.exchange.dialects.translator import Translator
     from streamtrader.exchange.market import Market
 
 BINANCE = "binance"
-DIALECTS = (BINANCE, "kraken", "coinbase", "alpaca")
+TRANSLATORS = {
+    "kraken": "Kraken",
+    "coinbase": "Coinbase",
+    "coinbase-exchange": "CoinbaseExchange",
+    "okx": "Okx",
+    "bybit": "Bybit",
+    "alpaca": "Alpaca",
+}  # what each dialect's module calls it
+DIALECTS = (BINANCE, *TRANSLATORS)
 
 
 def opened_dialect(dialect: str, market: Market, names: Mapping[str, str]) -> Translator[Any] | None:
@@ -24,21 +33,8 @@ def opened_dialect(dialect: str, market: Market, names: Mapping[str, str]) -> Tr
     """
     if dialect == BINANCE:
         return None
-    if dialect == "kraken":
-        from streamtrader.exchange.dialects.kraken import Kraken
-
-        return Kraken(market, _chosen(names))
-    if dialect == "coinbase":
-        from streamtrader.exchange.dialects.coinbase import Coinbase
-
-        return Coinbase(market, _chosen(names))
-    if dialect == "alpaca":
-        from streamtrader.exchange.dialects.alpaca import Alpaca
-
-        return Alpaca(market, _chosen(names))
-    raise ValueError(f"{dialect!r} is no dialect; there are: {', '.join(DIALECTS)}")
-
-
-def _chosen(names: Mapping[str, str]) -> Mapping[str, str]:
-    """Only names that say more than the market's own."""
-    return {symbol: name for symbol, name in names.items() if name != symbol}
+    if dialect not in TRANSLATORS:
+        raise ValueError(f"{dialect!r} is no dialect; there are: {', '.join(DIALECTS)}")
+    module = import_module(f"{__name__}.{dialect.replace('-', '_')}")
+    chosen = {symbol: name for symbol, name in names.items() if name != symbol}  # that say more than the market's own
+    return cast("Translator[Any]", getattr(module, TRANSLATORS[dialect])(market, chosen))

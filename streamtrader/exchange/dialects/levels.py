@@ -117,6 +117,19 @@ class Levels:
         return self.size(scaled(text, self.size_places))
 
 
+def applied_within(levels: Levels, bids: TextLevels, asks: TextLevels, depth: int) -> tuple[list[Change], list[Change]]:
+    """Set the levels; what changed among the best of each side, for a client that is told of those that leave them."""
+    sides = levels.bids, levels.asks
+    before = [side.top(depth) for side in sides]
+    levels.apply(bids, asks)
+    changes: list[list[Change]] = []
+    for was, side in zip(before, sides, strict=True):
+        now = side.top(depth)
+        changed = [level for level in now.items() if was.get(level[0]) != level[1]]
+        changes.append(changed + [(price, 0) for price in was if price not in now])
+    return changes[0], changes[1]
+
+
 def changes_between(before: dict[int, int], side: Side, depth: int) -> list[Change]:
     """What turns the best levels `before` into those of now, for a client that cuts its own book to the depth.
 

@@ -95,7 +95,7 @@ class Translator(abc.ABC, Generic[GuestOf]):
 
     def _product(self, symbol: str, name: str | None, instrument: Instrument) -> Product:
         name = name or self.name_of(symbol)
-        parts = name.split(self.separator)
+        parts = name.split(self.separator) if self.separator else split_symbol(name)
         base, quote = (parts[0], parts[1]) if len(parts) == 2 else (name, "USD")
         levels = Levels(instrument)
         opening = self.market.opening_book(symbol)

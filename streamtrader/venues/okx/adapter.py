@@ -111,6 +111,10 @@ class Okx(StreamedVenue):
 
     # What the venue says.
 
+    def stamp_of(self, frame: bytes) -> int:
+        """The texts that keep a link alive carry no stamp."""
+        return self._stamped_ns if frame in (b"pong", b"ping") else super().stamp_of(frame)
+
     def read(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         if frame.startswith(HEAD):
             reader = self._readers.get(frame[HEAD_BYTES : frame.find(b'"', HEAD_BYTES)])
