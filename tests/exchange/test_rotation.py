@@ -17,6 +17,8 @@ from streamtrader.venues.venue import Overlap
 from tests.exchange.faulty import QUICK, bad_day
 
 SYNCING, LIVE, STALE = BookState.SYNCING, BookState.LIVE, BookState.STALE
+RELAYED = ["kraken", "coinbase", "coinbase-exchange"]
+MERGED = ["binance", "okx", "bybit"]
 SETTINGS = dataclasses.replace(QUICK, overlap_s=0.05)
 
 
@@ -26,7 +28,7 @@ def rotating(day, every_s):
     return day.client.connection.counters
 
 
-@pytest.mark.parametrize("dialect", ["binance", "kraken", "coinbase"])
+@pytest.mark.parametrize("dialect", RELAYED + MERGED)
 async def test_links_follow_each_other_without_a_gap(dialect):
     async with bad_day(dialect, [], settings=SETTINGS) as day:
         counters = rotating(day, 0.15)
@@ -43,7 +45,7 @@ async def test_links_follow_each_other_without_a_gap(dialect):
     assert clocks == sorted(clocks) or client.venue.overlap is Overlap.MERGE
 
 
-@pytest.mark.parametrize("dialect", ["kraken", "coinbase"])
+@pytest.mark.parametrize("dialect", RELAYED)
 async def test_a_book_changes_its_link_with_one_whole_message(dialect):
     async with bad_day(dialect, [], settings=SETTINGS) as day:
         counters = rotating(day, 0.2)
@@ -58,7 +60,7 @@ async def test_a_book_changes_its_link_with_one_whole_message(dialect):
         assert len({row[5] for row in rows[at : ends + 1]}) == 1, "one message has one clock"
 
 
-@pytest.mark.parametrize("dialect", ["binance", "kraken", "coinbase"])
+@pytest.mark.parametrize("dialect", RELAYED + MERGED)
 async def test_an_import_of_the_frames_of_both_links_writes_what_the_session_wrote(dialect, tmp_path):
     heard = []
 

@@ -16,15 +16,16 @@ from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.units import NS_PER_MS
 from streamtrader.venues.bybit import markets, messages
+from streamtrader.venues.bybit.merging import NEW, place_of
 from streamtrader.venues.bybit.messages import OPPOSITE, SIDES
 from streamtrader.venues.bybit.tops import Quotation, Side, Top
 from streamtrader.venues.streamed_venue import StreamedVenue
 from streamtrader.venues.values import check_identity, check_levels, check_milliseconds
-from streamtrader.venues.venue import Endpoints, Limits, Ping, Route
+from streamtrader.venues.venue import Endpoints, Limits, Overlap, Ping, Place, Route
 
 HEAD, HEAD_BYTES = b'{"topic":"', 10
-NEW = 1  # the update id of a snapshot after a restart of the service, whatever its type says
 SPOT = "spot"
+RECENT = 1_024  # trades of an instrument whose ids are known by heart
 DEPTH_TEXTS = tuple(map(str, markets.DEPTHS))
 Reader = Callable[[bytes, int, int, Ring], None]
 
@@ -36,6 +37,7 @@ class Bybit(StreamedVenue):
 
     name = "bybit"
     book_channel = markets.BOOK
+    overlap = Overlap.MERGE
     ping = Ping(b'{"op":"ping"}', 20.0)
 
     def __init__(
@@ -67,6 +69,7 @@ class Bybit(StreamedVenue):
         self._has_top = [False] * count  # the quickest channel has spoken: tickers come late
         self._candle_starts = [0] * count
         self._heard = [self.heard.get(name, [0] * count) for name in (markets.BOOK, markets.BEST, markets.TICKER)]
+        self._recent: list[dict[int, None]] = [{} for _ in range(count)]  # ids of trades: a link may repeat another
         self._deep: set[int] = set()  # whose depth was learnt
         self._topics: dict[bytes, tuple[Reader, int]] = {}
         for symbol, instrument in self.index.items():
@@ -111,6 +114,19 @@ class Bybit(StreamedVenue):
         if channel == markets.CANDLE:
             return f"{channel}.{self.candle_interval}.{instrument.symbol}"
         return f"{channel}.{instrument.symbol}"
+
+    def place_of(self, frame: bytes) -> Place | None:
+        return place_of(frame, self.index)
+
+    def needs(self, place: Place) -> bool:
+        at, channel = place.instrument, place.stream.partition(".")[0]
+        if at < 0:
+            return False
+        if channel == markets.TICKER:
+            return self._quotations[at] is None
+        if place.is_quote:
+            return self._tops[at] is None
+        return self.books[at].state is not _LIVE
 
     # What the venue says.
 
@@ -200,8 +216,15 @@ class Bybit(StreamedVenue):
         self._write_quote(instrument, (venue_ns, received_ns), top.bid, top.ask, ring, data.u)
 
     def _read_trades(self, frame: bytes, instrument: int, received_ns: int, ring: Ring) -> None:
+        told, recent = self._counters, self._recent[instrument]
         trades = messages.trades_of(frame, self.most[instrument])
         for trade, identity in [(trade, messages.identity_of(trade.i)) for trade in trades]:
+            if identity in recent:
+                told.repeated += 1
+                continue
+            recent[identity] = None
+            if len(recent) > RECENT:
+                del recent[next(iter(recent))]
             clocks = (trade.T * NS_PER_MS, received_ns)
             self.write_trade(instrument, SIDES[trade.S], clocks, trade.p, trade.v, ring, id=identity)
 

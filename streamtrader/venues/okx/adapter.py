@@ -16,13 +16,14 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.units import NS_PER_MS
 from streamtrader.venues.okx import markets, messages
 from streamtrader.venues.okx.conditions import Conditions, Reader
+from streamtrader.venues.okx.merging import place_of
 from streamtrader.venues.okx.messages import SIDES, rows_of
 from streamtrader.venues.okx.proof import Proof, text_rows_of
 from streamtrader.venues.okx.quotes import BestQuotes
 from streamtrader.venues.okx.requests import merged, requests_of
 from streamtrader.venues.streamed_venue import StreamedVenue
 from streamtrader.venues.values import check_identity, check_levels, check_milliseconds, check_trade, nanoseconds
-from streamtrader.venues.venue import Endpoints, Limits, Ping, Route
+from streamtrader.venues.venue import Endpoints, Limits, Overlap, Ping, Place, Route
 
 HEAD, HEAD_BYTES = b'{"arg":{"channel":"', 19
 CHECKSUM_KEY = b'"checksum":'
@@ -38,6 +39,7 @@ class Okx(StreamedVenue):
 
     name = "okx"
     book_channel = markets.BOOK
+    overlap = Overlap.MERGE
     ping = Ping(b"ping", 15.0)
 
     def __init__(
@@ -108,6 +110,12 @@ class Okx(StreamedVenue):
     def connected(self, received_ns: int, ring: Ring) -> None:
         self._quotes.connected()
         super().connected(received_ns, ring)
+
+    def place_of(self, frame: bytes) -> Place | None:
+        return place_of(frame, self.index)
+
+    def needs(self, place: Place) -> bool:
+        return place.instrument >= 0 and self.books[place.instrument].state is not _LIVE
 
     # What the venue says.
 
