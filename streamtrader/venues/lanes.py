@@ -140,8 +140,7 @@ class Lane:
         """End a silent link, or one that another has taken over from; try for room while paused."""
         owner, settings, loop = self._owner, self._owner.settings, asyncio.get_running_loop()
         silence_s = owner.venue.limits.silence_s if settings.silence_s is None else settings.silence_s
-        heard_s = loop.time()
-        rotate_at_s = heard_s + owner.venue.limits.rotate_after_s
+        opened_s = heard_s = loop.time()
         successor: Lane | None = None
         while successor is None or not successor.has_overlapped(loop.time()):
             await asyncio.sleep(settings.watch_s)
@@ -156,8 +155,9 @@ class Lane:
                 owner.counters.silences += 1
                 link.close(is_dead=True)
                 return
-            is_leaving = self.number in self._intake.leaving or speaker.has_said_enough
-            if successor is None and (is_leaving or loop.time() >= rotate_at_s):
+            is_old = loop.time() - opened_s >= owner.venue.limits.rotate_after_s
+            is_leaving = is_old or self.number in self._intake.leaving or speaker.has_said_enough
+            if successor is None and is_leaving:
                 owner.counters.rotations += 1
                 self._is_expected = True
                 if owner.venue.overlap is Overlap.NONE:

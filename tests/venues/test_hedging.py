@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import random
 
@@ -28,16 +27,22 @@ pytestmark = pytest.mark.filterwarnings("error")
 class Market:
     """One numbered market for all listeners; each hears it with a lag of its own, none misses anything while it lives."""
 
-    def __init__(self, count, *, seed=1):
+    def __init__(self, least, *, seed=1):
         self.random = random.Random(seed)
-        self.count = count
+        self.least = least  # numbers; it goes on while it `is_needed`
+        self.is_needed = False
         self.published = []
         self.news = asyncio.Condition()
         self.sockets = []
         self.is_over = False
 
+    @property
+    def count(self):
+        return len(self.published) // 3
+
     async def play(self):
-        for number in range(1, self.count + 1):
+        while self.count < self.least or self.is_needed:
+            number = self.count + 1
             await asyncio.sleep(0.001)
             async with self.news:
                 self.published += [
@@ -68,7 +73,11 @@ class Market:
 
     async def answer(self, request):
         """A snapshot of the book as it is now."""
-        return web.Response(body=frames.snapshot(10 + len(self.published) // 3), content_type="application/json")
+        return web.Response(body=frames.snapshot(10 + self.count), content_type="application/json")
+
+    def finish(self):
+        """Tell a little more."""
+        self.least, self.is_needed = self.count + 50, False
 
 
 async def session(market, *, settings=HEDGED, opener=None, meanwhile=None, **options):
@@ -82,6 +91,7 @@ async def session(market, *, settings=HEDGED, opener=None, meanwhile=None, **opt
             if settings.connections == 2:
                 while client.connection.counters.links_open < 2:
                     await asyncio.sleep(0.005)
+            market.is_needed = meanwhile is not None
             tasks = [group.create_task(market.play())]
             if meanwhile is not None:
                 tasks.append(group.create_task(meanwhile(client)))
@@ -89,6 +99,21 @@ async def session(market, *, settings=HEDGED, opener=None, meanwhile=None, **opt
             for task in tasks:
                 task.cancel()
     return client
+
+
+def counters_of(client):
+    return client.connection.counters
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.002)
+
+
+def both_tell_all(client):
+    """Whether two links stand, and each has told messages of all kinds that the other told too, and holds none back."""
+    feeds = client.connection.intake.bundles[0]._merger._feeds.values()
+    return len(feeds) == 2 and all(len(feed.positions) == 3 and not feed.held for feed in feeds)
 
 
 def assert_whole(client, count):
@@ -108,50 +133,46 @@ async def test_two_links_bring_one_market(opener):
 
 
 async def test_a_link_that_dies_takes_nothing_with_it(opener):
-    market = Market(600)
+    market = Market(100)
 
     async def kill(client):
-        for _ in range(4):
-            await asyncio.sleep(0.1)
-            while client.connection.counters.links_open < 2 or not client.connection.intake.can_go_on_alone(
-                max(client.connection.intake.links)
-            ):
-                await asyncio.sleep(0.002)
-            await asyncio.sleep(0.05)  # both have said something of every stream
-            alive = [request for request in market.sockets if request.transport is not None]
-            with contextlib.suppress(AssertionError):
-                reset(market.random.choice(alive[-2:]))
+        for died in range(4):
+            await until(lambda died=died: counters_of(client).disconnects == died and both_tell_all(client))
+            reset(market.random.choice([request for request in market.sockets if request.transport is not None]))
+        await until(lambda: counters_of(client).disconnects == 4 and both_tell_all(client))
+        market.finish()
 
     client = await session(market, opener=opener, meanwhile=kill)
 
-    assert_whole(client, 600)
-    assert client.connection.counters.disconnects >= 4
+    assert_whole(client, market.count)
+    assert counters_of(client).disconnects >= 4
 
 
-async def test_a_link_is_replaced_without_a_gap(opener):
-    limits = Limits(rotate_after_s=0.25, messages_per_s=100.0)
+@pytest.mark.parametrize("settings", [QUICK, HEDGED], ids=["one", "hedged"])
+async def test_links_are_replaced_without_a_gap(settings, opener):
+    limits, market = Limits(rotate_after_s=0.25, messages_per_s=100.0), Market(100)
 
-    client = await session(Market(800), settings=QUICK, opener=opener, limits=limits)
+    async def rotate(client):
+        """Some links end in turn; then those that stand stay, and none is on its way when the market ends."""
+        told, links = counters_of(client), settings.connections
+        await until(lambda: told.disconnects >= 2 * links)
+        client.venue.limits = dataclasses.replace(limits, rotate_after_s=1e9)
+        await until(lambda: told.rotations == told.disconnects and told.links_open == links)
+        market.finish()
 
-    assert_whole(client, 800)
-    assert client.connection.counters.rotations >= 2
-    assert client.connection.counters.links_open == 0
+    client = await session(market, settings=settings, opener=opener, limits=limits, meanwhile=rotate)
 
-
-async def test_both_links_of_a_hedge_are_replaced_without_a_gap():
-    client = await session(Market(800), limits=Limits(rotate_after_s=0.25, messages_per_s=100.0))
-
-    assert_whole(client, 800)
-    assert client.connection.counters.rotations >= 4
+    assert_whole(client, market.count)
+    assert counters_of(client).links_open == 0
 
 
 async def test_an_announced_end_of_one_link_replaces_that_one_alone():
-    market = Market(400)
+    market, is_heard = Market(100), asyncio.Event()
     script = market.script
 
     async def announcing(websocket, request):
         async def announce():
-            await asyncio.sleep(0.1)
+            await is_heard.wait()
             await websocket.send_bytes(b'{"event":{"e":"serverShutdown","E":1700000000000}}')
 
         is_first = not market.sockets
@@ -160,17 +181,23 @@ async def test_an_announced_end_of_one_link_replaces_that_one_alone():
                 group.create_task(announce())
             await script(websocket, request)
 
+    async def announced(client):
+        await until(lambda: both_tell_all(client))
+        is_heard.set()
+        await until(lambda: counters_of(client).disconnects == 1 and both_tell_all(client))
+        market.finish()
+
     market.script = announcing
 
-    client = await session(market)
+    client = await session(market, meanwhile=announced)
 
-    assert_whole(client, 400)
-    assert client.connection.counters.rotations == 1
-    assert client.connection.counters.connects == 3
+    assert_whole(client, market.count)
+    assert counters_of(client).rotations == 1
+    assert counters_of(client).connects == 3
 
 
 async def test_a_link_that_hangs_is_left_behind_and_the_other_goes_on():
-    market = Market(300)
+    market = Market(100)
     script = market.script
 
     async def hanging(websocket, request):
@@ -180,13 +207,16 @@ async def test_a_link_that_hangs_is_left_behind_and_the_other_goes_on():
             market.sockets.append(request)
             await stay(websocket)
 
+    async def left_behind(client):
+        await until(lambda: counters_of(client).silences == 1 and both_tell_all(client))
+        market.finish()
+
     market.script = hanging
-    settings = dataclasses.replace(HEDGED, silence_s=0.15)
+    settings = dataclasses.replace(HEDGED, silence_s=1.0)
 
-    client = await session(market, settings=settings)
+    client = await session(market, settings=settings, meanwhile=left_behind)
 
-    assert_whole(client, 300)
-    assert client.connection.counters.silences >= 1
+    assert_whole(client, market.count)
 
 
 async def test_the_ring_may_be_full_while_two_links_bring_the_market():
@@ -195,21 +225,21 @@ async def test_the_ring_may_be_full_while_two_links_bring_the_market():
     async def hold(client):
         for _ in range(5):
             client.is_held = True
-            while not (client.connection.is_paused or market.is_over):
-                await asyncio.sleep(0.002)
+            await until(lambda: client.connection.is_paused)
             client.is_held = False
             client.play()
             client.connection.resume()
             await asyncio.sleep(0.02)
+        market.finish()
 
     client = await session(market, slots=64, meanwhile=hold)
 
-    assert client.ids(Kind.TRADE) == list(range(1, 301))
-    assert [number for number in client.ids(Kind.BOOK) if number > 10] == list(range(11, 311))
+    assert client.ids(Kind.TRADE) == list(range(1, market.count + 1))
+    assert [number for number in client.ids(Kind.BOOK) if number > 10] == list(range(11, 11 + market.count))
     assert client.states() == WHOLE
     counters = client.connection.counters
     assert counters.pauses > 0
-    assert len(client.ids(Kind.QUOTE)) + counters.conflated == 300
+    assert len(client.ids(Kind.QUOTE)) + counters.conflated == market.count
 
 
 @pytest.mark.parametrize("name", ["kraken", "coinbase", "coinbase-exchange", "alpaca"])
