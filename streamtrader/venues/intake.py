@@ -28,12 +28,13 @@ ROWS_A_BOOK = 4  # LINK rows that the end of a link and a new one write for each
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A frame of a link that waits for room, or its ping; empty once it is conflated."""
+    """A frame of a link that waits for room, or its ping."""
 
     frame: bytes
     received_ns: int
     number: int
     is_ping: bool = False
+    rest: bytes = b""  # what is left of it when it has grown old
 
 
 class Intake:
@@ -65,7 +66,7 @@ class Intake:
         self._bundle_of: dict[int, Bundle] = {}
         self._shared: dict[int, Bundle] = {}  # the bundles of those links that are not alone in theirs
         self._backlog: deque[Waiting] = deque()
-        self._quotes: dict[str, Waiting] = {}  # the newest of each stream that waits
+        self._quotes: dict[tuple[int, str], Waiting] = {}  # the newest that waits, by link and stream
         self._speaker = -1  # whose turn it is at a venue that is relayed
         self._is_playing = False
         self._received_ns = 0
@@ -256,15 +257,17 @@ class Intake:
 
     def _conflate(self, waiting: Waiting) -> None:
         """A quote makes the one of its stream that still waits old. Nothing else is ever left out."""
-        place = None if self.venue.is_stamped else self.venue.place_of(waiting.frame)
-        if place is None or not place.is_quote:
+        ageing = None if self.venue.is_stamped else self.venue.ageing(waiting.frame)
+        if ageing is None:
             return
-        older = self._quotes.get(place.stream)
+        key = waiting.number, ageing.stream
+        older = self._quotes.get(key)
         if older is not None and older.frame:
             self.counters.conflated += 1
-            self.counters.backlog_bytes -= len(older.frame)
-            older.frame = b""
-        self._quotes[place.stream] = waiting
+            self.counters.backlog_bytes += len(older.rest) - len(older.frame)
+            older.frame = older.rest
+        waiting.rest = ageing.rest
+        self._quotes[key] = waiting
 
     def _decode_backlog(self) -> None:
         backlog = self._backlog

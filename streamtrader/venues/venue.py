@@ -105,6 +105,16 @@ class Place(NamedTuple):
     instrument: int = -1
 
 
+class Ageing(NamedTuple):
+    """A message that tells best quotes and nothing else: the next one of its `stream` makes it old.
+
+    `rest` is what of it must be read all the same, where its link numbers its messages; nothing where it does not.
+    """
+
+    stream: str
+    rest: bytes = b""
+
+
 @dataclass(slots=True)
 class Counters:
     """What an adapter has seen since it was made. Only ever growing, so that metrics can take differences."""
@@ -230,6 +240,11 @@ class Venue(abc.ABC):
     def place_of(self, frame: bytes) -> Place | None:
         """Where a message stands in its stream; None where it stands nowhere. Never raises, changes nothing."""
         return None
+
+    def ageing(self, frame: bytes) -> Ageing | None:
+        """How a message that waits grows old; None where it never does. Never raises, changes nothing."""
+        place = self.place_of(frame)
+        return Ageing(place.stream) if place is not None and place.is_quote else None
 
     def needs(self, place: Place) -> bool:
         """Whether the stream of a snapshot has to begin, or to begin again, with it. Changes nothing."""

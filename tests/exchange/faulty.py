@@ -80,8 +80,11 @@ class Client:
     connection: Connection
     ring: Ring
     rows: list[tuple[Any, ...]] = field(default_factory=list)
+    is_held: bool = False  # the engine stands still
 
     def play(self) -> None:
+        if self.is_held:
+            return
         ring = self.ring
         for events in ring.slices(ring.played, ring.written):
             names = ("kind", "instrument", "a", "id", "venue_ns", "received_ns")
@@ -166,6 +169,8 @@ async def bad_day(
     settings: ConnectionSettings = QUICK,
     faster: float = FASTER,
     listening: Callable[[Venue, Ring], Venue] = lambda venue, _ring: venue,
+    slots: int = 1 << 16,
+    is_stamped: bool = True,
 ) -> AsyncIterator[BadDay]:
     names = {plain(name): name for name in NAMES[dialect]}
     market = SyntheticMarket(list(names), seed=SEED)
@@ -174,9 +179,9 @@ async def bad_day(
     audience = Audience(saboteur) if translator is None else TranslatedAudience(translator, saboteur)
     pump = Pump(market, audience, speed=speed)
     published = scaled(BINANCE if translator is None else translator.published, faster)
-    exchange = Exchange(pump, audience, speed="max", published=published, is_stamped=True, ping_every_s=0.1)
+    exchange = Exchange(pump, audience, speed="max", published=published, is_stamped=is_stamped, ping_every_s=0.1)
     async with exchange.listening("127.0.0.1", 0) as port:
-        client = await client_of(dialect, port, published, settings, listening)
+        client = await client_of(dialect, port, published, settings, listening, Ring(slots), is_stamped=is_stamped)
         yield BadDay(dialect, pump, exchange, saboteur, client, port)
 
 
@@ -186,6 +191,9 @@ async def client_of(
     published: Published,
     settings: ConnectionSettings,
     listening: Callable[[Venue, Ring], Venue],
+    ring: Ring,
+    *,
+    is_stamped: bool,
 ) -> Client:
     """`listening` may put something between the connection and the adapter."""
     endpoints = (Endpoints(f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}"),)
@@ -198,8 +206,7 @@ async def client_of(
         weight_per_minute=1_000_000,
     )
     more = {"credentials": ANYBODY} if dialect == "alpaca" else {}
-    venue = ADAPTERS[dialect](instruments, endpoints=endpoints, is_stamped=True, limits=limits, **more)  # type: ignore[operator]
-    ring = Ring(1 << 16)
+    venue = ADAPTERS[dialect](instruments, endpoints=endpoints, is_stamped=is_stamped, limits=limits, **more)  # type: ignore[operator]
     client: Client
     between = listening(venue, ring)
     connection = Connection(between, ring, lambda: client.play(), settings=settings, seed=1)  # noqa: PLW0108 - not yet

@@ -7,6 +7,7 @@ order books start again that it names. Rows are made in `rows`, the way in is in
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from streamtrader.venues.alpaca.messages import Encoding, encoding_of
 from streamtrader.venues.alpaca.rows import MarketReader, Reader
 from streamtrader.venues.credentials import Credentials
 from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
-from streamtrader.venues.venue import Endpoints, Limits, Ping, Route
+from streamtrader.venues.venue import Ageing, Endpoints, Limits, Ping, Route
 
 SYMBOLS_A_MESSAGE = 100
 BYTES_A_ROW = 4  # no message and no level is shorter, in either encoding
@@ -137,6 +138,14 @@ class Alpaca(StreamedVenue):
         return asked
 
     # What the venue says.
+
+    def ageing(self, frame: bytes) -> Ageing | None:
+        """An array of nothing but quotes, by the symbols in it."""
+        with contextlib.suppress(*REFUSED):
+            told = encoding_of(frame).messages_of(frame)
+            quoted = [message.S for message in told if isinstance(message, messages.Quote)]
+            return Ageing(" ".join(sorted(set(quoted)))) if quoted and len(quoted) == len(told) else None
+        return None
 
     def rows_of_frame(self, frame: bytes) -> int:
         return len(frame) // BYTES_A_ROW + SPARE_ROWS

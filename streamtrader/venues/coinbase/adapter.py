@@ -8,6 +8,7 @@ found only where it makes a book cross itself.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -32,8 +33,9 @@ from streamtrader.venues.coinbase.markets import (
 from streamtrader.venues.coinbase.messages import SIDES
 from streamtrader.venues.streamed_venue import REFUSED
 from streamtrader.venues.values import check_trade, nanoseconds_of
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Ageing, Endpoints, Limits
 
+TICKER_MARKS = (b'"ticker"', b'"ticker_batch"')
 BEATS_ALLOWED = 2  # the counter follows a clock of seconds, which one late beat may step over
 
 _LIVE = BookState.LIVE
@@ -98,6 +100,17 @@ class Coinbase(CoinbaseFeed):
                     self.write_statuses(event.products, nanoseconds_of(message.timestamp), received_ns, ring)
             elif isinstance(message, messages.BeatMessage):
                 self._read_beats(message, received_ns, ring)
+
+    def ageing(self, frame: bytes) -> Ageing | None:
+        """A ticker of one product; its number counts even when it has grown old."""
+        if any(mark in frame for mark in TICKER_MARKS):
+            with contextlib.suppress(*REFUSED):
+                message = messages.message_of(frame)
+                if isinstance(message, messages.TickerMessage | messages.TickerBatchMessage):
+                    (product,) = {ticker.product_id for event in message.events for ticker in event.tickers}
+                    rest = {"channel": TICKER, "timestamp": message.timestamp, "sequence_num": message.sequence_num}
+                    return Ageing(product, msgspec.json.encode(rest))
+        return None
 
     # Order.
 

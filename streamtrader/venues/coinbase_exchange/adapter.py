@@ -16,6 +16,7 @@ What is proved, and what not:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import msgspec
@@ -41,7 +42,7 @@ from streamtrader.venues.coinbase_exchange.markets import (
 from streamtrader.venues.coinbase_exchange.messages import SIDES
 from streamtrader.venues.streamed_venue import REFUSED
 from streamtrader.venues.values import check_identity, check_sides, check_trade, nanoseconds_of
-from streamtrader.venues.venue import Endpoints, Limits
+from streamtrader.venues.venue import Ageing, Endpoints, Limits
 
 DISAGREEMENTS = 2  # in a row: the first ticker of a subscription is that of the last trade, however old
 
@@ -112,6 +113,13 @@ class CoinbaseExchange(CoinbaseFeed):
             self._counters.last_error = f"{message.message} {message.reason}".strip()[:200] or "an error"
         else:
             self._take_notice(message, received_ns, ring)
+
+    def ageing(self, frame: bytes) -> Ageing | None:
+        if b'"ticker"' in frame:
+            with contextlib.suppress(*REFUSED):
+                message = messages.message_of(frame)
+                return Ageing(message.product_id) if isinstance(message, messages.Ticker) else None
+        return None
 
     # The book.
 

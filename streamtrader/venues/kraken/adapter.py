@@ -8,6 +8,7 @@ which levels fall out of the subscribed depth, so the rows that remove them are 
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Sequence
 
@@ -36,15 +37,16 @@ from streamtrader.venues.kraken.markets import (
 )
 from streamtrader.venues.kraken.messages import SIDES, number_of
 from streamtrader.venues.ladder import Ladder
-from streamtrader.venues.streamed_venue import SPARE_ROWS, StreamedVenue
+from streamtrader.venues.streamed_venue import REFUSED, SPARE_ROWS, StreamedVenue
 from streamtrader.venues.values import check_quote, check_trade, nanoseconds_of
-from streamtrader.venues.venue import Endpoints, Limits, Overlap, Route
+from streamtrader.venues.venue import Ageing, Endpoints, Limits, Overlap, Route
 
 NUMBERS_KNOWN = 8_192
 CHECKED = 10  # levels a side, whatever the depth
 SYMBOLS_A_MESSAGE = 100
 CHANNEL_FIRST = b'{"channel":"'  # so the venue's frames begin today
 CHANNEL_AT = len(CHANNEL_FIRST)
+TICKER_FIRST = CHANNEL_FIRST + b"ticker"
 Rows = list[tuple[float, float]]
 Levels = list[tuple[float, float, bytes]]  # price, size, and what the checksum says of the level
 NOTHING: tuple[Rows, bool] = ([], False)
@@ -167,6 +169,13 @@ class Kraken(StreamedVenue):
             self._counters.notices += 1
         else:
             raise UnknownMessage(f"channel {envelope.channel[:40]!r}")
+
+    def ageing(self, frame: bytes) -> Ageing | None:
+        if frame.startswith(TICKER_FIRST):
+            with contextlib.suppress(*REFUSED):
+                (ticker,) = messages.tickers_of(frame)
+                return Ageing(ticker.symbol)
+        return None
 
     # The book.
 
