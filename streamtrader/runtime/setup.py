@@ -74,7 +74,7 @@ async def open_feed(settings: Settings, *, after_ns: int | None = None, moves: s
         if label.startswith(CCXT.upper()):
             sockets = await _ccxt_sockets(stack, settings, kind)
             instruments = await sockets.load(symbols)
-            talker = sockets.adapter(instruments)
+            talker = sockets.adapter(instruments, channels=channels, candle_s=settings.candles.interval_s)
             connection_settings(settings).check(talker)
             yield Feed(label, told, instruments, talker, None, warm_s, sockets.open)
             return

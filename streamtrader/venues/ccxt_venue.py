@@ -26,7 +26,7 @@ from streamtrader.errors import ConfigError, LinkLost, SequenceGap, StreamTrader
 from streamtrader.instruments import Instrument
 from streamtrader.venues.ccxt.adapter import LIVE_CHANNELS, Ccxt
 from streamtrader.venues.ccxt.conversion import BookDiff, TradeSieve, candles_frame, quote_frame, told_frame
-from streamtrader.venues.ccxt.markets import instrument_of, moved_urls, narrowed
+from streamtrader.venues.ccxt.markets import TIMEFRAMES, instrument_of, moved_urls, narrowed
 from streamtrader.venues.ccxt.messages import BOOK, CANDLE, QUOTE, TRADE, Order, order_of
 from streamtrader.venues.links import LOST, Ending, Handler, Link
 from streamtrader.venues.pacing import Backoff
@@ -75,6 +75,29 @@ def error_of(error: BaseException, name: str) -> StreamTraderError:
     return ours(f"{name}: {told}")
 
 
+def method_of(exchange: Any, channel: str) -> str:
+    """ccxt's way to watch a channel of this exchange; "" where it has none."""
+    return next((method for method in METHODS[channel] if exchange.has.get(method) is True), "")
+
+
+def streamed(name: str, exchange: Any, channels: Sequence[str], candle_s: int) -> tuple[list[str], str]:
+    """The channels to watch of those that are wanted, and the length of candles in ccxt's words.
+
+    `ConfigError` for a wanted one that ccxt does not stream; where none is named, the usual ones that it does.
+    """
+    there_are = [channel for channel in METHODS if method_of(exchange, channel)]
+    found = list(channels) or [channel for channel in LIVE_CHANNELS if channel in there_are]
+    missing = [channel for channel in found if channel not in there_are]
+    if missing or not found:
+        raise ConfigError(f"venue.channels: ccxt streams {', '.join(there_are) or 'nothing'} of {name}, no {', '.join(missing)}")
+    timeframe = TIMEFRAMES[candle_s] if CANDLE in found else ""
+    known = exchange.timeframes or {}
+    if timeframe and known and timeframe not in known:
+        told = ", ".join(str(seconds) for seconds, words in TIMEFRAMES.items() if words in known)
+        raise ConfigError(f"candles.interval_s = {candle_s}: {name} has candles of, in seconds: {told}")
+    return found, timeframe
+
+
 class CcxtSockets:
     """One exchange of ccxt for one session: its rules, and as many exchange objects as there are watches to part."""
 
@@ -96,16 +119,17 @@ class CcxtSockets:
         except Exception as error:
             raise error_of(error, self.name) from error
 
-    def adapter(self, instruments: Sequence[Instrument], endpoints: Sequence[Endpoints] = ()) -> Ccxt:
-        """With those of the usual channels that ccxt has of this exchange."""
-        channels = [channel for channel in LIVE_CHANNELS if self._method(channel)]
-        if not channels:
-            raise ConfigError(f"{self.name}: ccxt has no stream of it")
-        return Ccxt(instruments, name=self.name, channels=channels, endpoints=endpoints)
-
-    def _method(self, channel: str) -> str:
-        has = self._first.has
-        return next((method for method in METHODS[channel] if has.get(method) is True), "")
+    def adapter(
+        self,
+        instruments: Sequence[Instrument],
+        endpoints: Sequence[Endpoints] = (),
+        *,
+        channels: Sequence[str] = (),
+        candle_s: int = 60,
+    ) -> Ccxt:
+        """With these channels, or with those of the usual ones that ccxt has of this exchange."""
+        found, timeframe = streamed(self.name, self._first, channels, candle_s)
+        return Ccxt(instruments, name=self.name, channels=found, endpoints=endpoints, timeframe=timeframe)
 
     async def make(self) -> Any:
         """Another exchange object, with sockets of its own; made in a thread, it takes some ten milliseconds."""
@@ -141,7 +165,8 @@ class CcxtSockets:
 
     async def open(self, url: str, handler: Handler, frame_bytes_most: int, headers: Mapping[str, str]) -> Link:
         """An `Opener`: the link is open at once, each watch dials by itself."""
-        link = CcxtLink(self, await self.make(), handler, {channel: self._method(channel) for channel in METHODS})
+        exchange = await self.make()
+        link = CcxtLink(self, exchange, handler, {channel: method_of(exchange, channel) for channel in METHODS})
         handler.on_open(link)
         return link
 

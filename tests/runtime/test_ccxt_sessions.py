@@ -6,17 +6,19 @@ import contextlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from streamtrader.config import load_settings
 from streamtrader.errors import ConfigError, LinkLost
-from streamtrader.events import BookState
+from streamtrader.events import BookState, Kind
 from streamtrader.exchange.process import start_exchange
 from streamtrader.runtime.importing import import_captures
 from streamtrader.runtime.live import RunOptions, run_paper
 from streamtrader.runtime.record_files import RecordOptions
 from streamtrader.runtime.recording import record_market
 from streamtrader.runtime.setup import open_feed
+from streamtrader.units import NS_PER_S
 from tests.runtime.test_capture_imports import events_of, states_of
 from tests.venues.ccxt_frames import serving
 
@@ -49,6 +51,37 @@ async def test_what_is_recorded_through_ccxt_equals_what_is_imported_from_the_sa
     assert len(live) >= EVENTS
     assert (told["rejected"], imported.rejected, imported.unknown) == (0, 0, 0)
     assert [BookState.SYNCING, BookState.LIVE] == states_of(live, 0) == states_of(live, 1)
+
+
+async def test_a_session_listens_to_the_channels_that_it_names_alone(settings_at, tmp_path):
+    out = tmp_path / "candles.tape"
+    async with serving() as market:
+        settings = settings_at(market.endpoints.stream, market.endpoints.rest, "venue.channels=trade,candle")
+        await record_market(settings, RecordOptions(out, is_raw=True, max_events=60))
+
+    (raw,) = tmp_path.glob("*.raw.zst")
+    live, again = events_of(out), (import_captures([raw], tmp_path / "again.tape"), events_of(tmp_path / "again.tape"))[1]
+    candles = live[live["kind"] == Kind.CANDLE]
+    assert {Kind.TRADE, Kind.CANDLE, Kind.LINK} == set(live["kind"].tolist())
+    assert live.tobytes() == again[: len(live)].tobytes()
+    assert {stream.partition("@")[2] for stream in market.subscribed} == {"trade", "kline_1m"}
+    for instrument in (0, 1):
+        starts = candles["venue_ns"][candles["instrument"] == instrument]
+        assert set(np.diff(starts).tolist()) <= {60 * NS_PER_S}
+        assert len(starts) >= 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["venue.channels=trade,mark"], "venue.channels: .*nothing of mark.*trade, quote, book, candle"),
+        (["venue.channels=candle", "candles.interval_s=77"], "candles.interval_s = 77: .*60, 180, 300"),
+    ],
+)
+async def test_what_no_exchange_tells_through_ccxt_is_refused_before_anybody_is_asked(settings_at, given, told):
+    with pytest.raises(ConfigError, match=told):
+        async with open_feed(settings_at("ws://127.0.0.1:9", "http://127.0.0.1:9", *given)):
+            pass
 
 
 async def test_a_paper_session_trades_on_what_ccxt_tells_of_the_embedded_exchange(settings_at):

@@ -122,6 +122,11 @@ class Market:
         if "@trade" in stream:
             return {"e": "trade", "E": START_MS, "T": START_MS + number, "s": name, "t": number, "p": "100.10",
                     "q": "0.5", "m": True, "M": True}  # fmt: skip
+        if "@kline" in stream:
+            start = START_MS // 60_000 * 60_000 + 60_000 * (number // 4)
+            candle = {"t": start, "T": start + 59_999, "s": name, "i": stream.rpartition("_")[2], "o": "100.00", "h": "101.00",
+                      "l": "99.00", "c": "100.50", "v": str(number), "x": False}  # fmt: skip
+            return {"e": "kline", "E": START_MS, "s": name, "k": candle}
         return {"u": number, "s": name, "b": "99.00", "B": "1.0", "a": "101.00", "A": "2.0"}
 
 

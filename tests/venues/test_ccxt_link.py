@@ -135,6 +135,32 @@ async def test_while_the_ring_is_full_books_wait_and_lose_nothing():
         assert client.venue.counters.rejected == client.venue.counters.gaps == 0
 
 
+@pytest.mark.parametrize(
+    ("exchange", "channels", "candle_s", "found"),
+    [
+        ("binance", (), 60, ["book", "trade", "quote"]),
+        ("binance", ("candle", "trade"), 300, ["candle", "trade"]),
+        ("coinbaseexchange", ("candle",), 60, "ccxt streams book, trade, quote of x, no candle"),
+        ("bitstamp", ("quote",), 60, "ccxt streams book, trade of x, no quote"),
+    ],
+)
+def test_channels_are_those_that_ccxt_streams_of_the_exchange(exchange, channels, candle_s, found):
+    made = getattr(ccxt_venue.library().pro, exchange)()
+    if isinstance(found, list):
+        channels, timeframe = ccxt_venue.streamed("x", made, channels, candle_s)
+        assert (channels, timeframe) == (found, "5m" if candle_s == 300 else "")
+    else:
+        with pytest.raises(ConfigError, match=f"venue.channels: {found}"):
+            ccxt_venue.streamed("x", made, channels, candle_s)
+
+
+def test_a_length_of_candles_that_the_exchange_lacks_is_refused_with_those_it_has():
+    made = ccxt_venue.library().pro.kucoin()
+
+    with pytest.raises(ConfigError, match=r"interval_s = 1: x has candles of, in seconds: 60, 180, 300"):
+        ccxt_venue.streamed("x", made, ("candle",), 1)
+
+
 async def test_an_exchange_that_ccxt_has_not_is_refused_by_name():
     with pytest.raises(ConfigError, match=r"no exchange 'nowhere'.*kucoin"):
         await CcxtSockets("nowhere", "spot").load(SYMBOLS)

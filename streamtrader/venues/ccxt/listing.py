@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from streamtrader.errors import ConfigError
 from streamtrader.instruments import Instrument
-from streamtrader.venues.ccxt.adapter import LIMITS, Ccxt
+from streamtrader.venues.ccxt.adapter import LIMITS, LIVE_CHANNELS, Ccxt
+from streamtrader.venues.ccxt.markets import TIMEFRAMES
 from streamtrader.venues.ccxt.messages import ALL_CHANNELS, BOOK, CANDLE, QUOTE, TRADE
 from streamtrader.venues.listing import Listing, Recorded, Sighting, Terms, texts_of
 from streamtrader.venues.venue import Endpoints, Venue
@@ -21,7 +22,7 @@ class CcxtListing(Listing):
     title = "any other, through ccxt.pro"
     kinds = ("spot", "perpetual")
     channels = ALL_CHANNELS
-    candles_s = ()
+    candles_s = tuple(TIMEFRAMES)
     limits = LIMITS
     proof = "not proved here: ccxt's own book, told whole, never crossed, never silent"
     hosts = ()
@@ -34,10 +35,12 @@ class CcxtListing(Listing):
         return (Endpoints(self.name, self.name),)
 
     def spoken(self, kind: str, candle_s: int) -> Mapping[str, tuple[str, ...]]:
-        return {"trade": (TRADE,), "quote": (QUOTE,), "book": (BOOK,)}
+        return {"trade": (TRADE,), "quote": (QUOTE,), "book": (BOOK,), "candle": (CANDLE,)}
 
     def for_session(self, instruments: Sequence[Instrument], kind: str, terms: Terms) -> Venue:
-        return Ccxt(instruments, name=self.name, endpoints=terms.endpoints)
+        return Ccxt(
+            instruments, name=self.name, endpoints=terms.endpoints, channels=terms.channels or LIVE_CHANNELS
+        )  # fmt: skip
 
     def for_capture(self, instruments: Sequence[Instrument], kind: str, recorded: Recorded) -> Venue:
         channels = recorded.channels or (ALL_CHANNELS if recorded.has_books else (TRADE, QUOTE, CANDLE))

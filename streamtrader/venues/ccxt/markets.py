@@ -15,6 +15,10 @@ DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE = 2, 3, 4  # ccxt's ways to say ho
 FINEST = Decimal("1e-8")
 WANTED = {"spot": ("spot",), "perpetual": ("swap", "linear", "contract")}  # in the words of `fetchMarkets`
 TYPES = {"spot": "spot", "perpetual": "swap"}
+TIMEFRAMES = {
+    1: "1s", 60: "1m", 180: "3m", 300: "5m", 900: "15m", 1_800: "30m", 3_600: "1h", 7_200: "2h", 14_400: "4h", 21_600: "6h",
+    43_200: "12h", 86_400: "1d",
+}  # fmt: skip - ccxt's words for lengths of candles, by their seconds
 BPS = 1e4
 
 
