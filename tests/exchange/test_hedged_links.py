@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from streamtrader.events import BookState
+from streamtrader.units import NS_PER_S
 from tests.exchange.faulty import QUICK, bad_day
 
 SYNCING, LIVE, GAP = BookState.SYNCING, BookState.LIVE, BookState.GAP
@@ -34,7 +35,7 @@ class Pair:
             self.agreed_ns = 0
             return False
         self.agreed_ns = self.agreed_ns or self.day.pump.position_ns
-        is_later = bool(client.rows) and client.rows[-1][5] > self.agreed_ns
+        is_later = bool(client.rows) and client.rows[-1][5] > self.agreed_ns + NS_PER_S // 2
         return client.is_live and is_later and all(map(intake.can_go_on_alone, intake.links))
 
 

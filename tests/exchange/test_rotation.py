@@ -60,15 +60,16 @@ async def test_a_book_changes_its_link_with_one_whole_message(dialect):
         assert len({row[5] for row in rows[at : ends + 1]}) == 1, "one message has one clock"
 
 
+@pytest.mark.parametrize("is_stamped", [True, False], ids=["stamped", "unstamped"])
 @pytest.mark.parametrize("dialect", RELAYED + MERGED)
-async def test_an_import_of_the_frames_of_both_links_writes_what_the_session_wrote(dialect, tmp_path):
+async def test_an_import_of_the_frames_of_both_links_writes_what_the_session_wrote(dialect, is_stamped, tmp_path):
     heard = []
 
     def listening(venue, ring):
-        heard.append(FrameLog(ring, is_stamped=True))
+        heard.append(FrameLog(ring, is_stamped=is_stamped))
         return tapped(venue, heard[0])
 
-    async with bad_day(dialect, [], settings=SETTINGS, listening=listening) as day:
+    async with bad_day(dialect, [], settings=SETTINGS, listening=listening, is_stamped=is_stamped) as day:
         counters = rotating(day, 0.2)
         await day.run_until(lambda: counters.disconnects >= 2 and day.client.is_live)
     (log,), client, path = heard, day.client, tmp_path / "rotated.raw.zst"
