@@ -179,6 +179,14 @@ def test_a_good_answer_is_one_row(name, what):
     assert START_NS <= page.rows["venue_ns"][0] < START_NS + MINUTE_NS
 
 
+@pytest.mark.parametrize("clock", [b"1e999999", b"1e-999999", b"-1", b'"NaN"', b'"sNaN"', b'"Infinity"', b"1e12"])
+def test_a_clock_of_kraken_that_cannot_be_true_is_refused_whatever_its_exponent(clock):
+    body = GOOD["kraken", TRADES].replace(b"1700000050.8277369", clock)
+
+    with pytest.raises(BadMessage):
+        history_of("kraken").read(query_of("kraken", TRADES), cursor_of("kraken", TRADES), body)
+
+
 @settings(max_examples=300)
 @given(data=st.data())
 @pytest.mark.parametrize(("name", "what"), GOOD)

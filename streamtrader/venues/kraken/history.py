@@ -36,6 +36,7 @@ from streamtrader.venues.kraken.markets import CANDLE_MINUTES
 from streamtrader.venues.values import NS_MOST, decoder
 
 LIMIT = 1_000
+SECONDS_MOST = NS_MOST // NS_PER_S
 BUYS, SELLS = "b", "s"
 TOO_FAST = ("EGeneral:Too many requests", "EAPI:Rate limit exceeded", "EService:Busy", "EGeneral:Temporary lockout")
 UNKNOWN = ("EQuery:Unknown asset pair", "EQuery:Invalid asset pair", "EGeneral:Invalid arguments")
@@ -107,7 +108,7 @@ class KrakenHistory(History):
         return self._trades(_trades_of(listed), cursor, last)
 
     def _trades(self, trades: list[_Trade], cursor: Cursor, last_ns: int) -> Page:
-        if any(not 0 < trade.seconds * NS_PER_S <= NS_MOST for trade in trades):
+        if not all(trade.seconds.is_finite() and 1 <= trade.seconds <= SECONDS_MOST for trade in trades):
             raise BadMessage("kraken: a trade whose clock cannot be true")
         if any(trade.side not in (BUYS, SELLS) for trade in trades):
             raise BadMessage("kraken: a trade that is neither bought nor sold")
