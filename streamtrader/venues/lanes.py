@@ -91,8 +91,8 @@ class Lane:
                         task.cancel()
             if ending == FINAL:
                 await self._wait_for_other_ends()
-            if self._intake.must_finish(self.number):
-                await self._intake.finish_backlog()
+            if ending == FINAL or self._intake.must_finish(self.number):
+                await self._intake.finish_backlog()  # before another lane is given up, and what waits with it
         except asyncio.CancelledError:
             is_cancelled = True
             raise
@@ -107,14 +107,17 @@ class Lane:
         return ending
 
     async def _wait_for_other_ends(self) -> None:
-        """The market has ended here. What another link still brings from before the end counts."""
+        """The market has ended here. What another link still brings from before the end counts.
+
+        While there is no room nobody reads, so nobody's end can be heard: the grace begins when there is room again.
+        """
         owner, loop = self._owner, asyncio.get_running_loop()
         owner.ended.add(self.number)
         until_s = loop.time() + FINAL_GRACE_S
-        while True:
-            if owner.ended.issuperset(self._intake.links) or loop.time() > until_s:
-                break
+        while not owner.ended.issuperset(self._intake.links) and loop.time() <= until_s:
             await asyncio.sleep(owner.settings.watch_s)
+            if self._intake.is_paused:
+                until_s = loop.time() + FINAL_GRACE_S
         self._intake.release(is_final=True)
 
     # What the link calls.

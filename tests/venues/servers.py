@@ -152,6 +152,12 @@ class Client:
                 ]
             self.ring.played = self.ring.taped = self.ring.written
 
+    def go_on(self) -> None:
+        """Be held no longer, and make room."""
+        self.is_held = False
+        self.play()
+        self.connection.resume()
+
     def ids(self, kind: int) -> list[int]:
         return [event[2] for event in self.kept if event[0] == kind]
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from streamtrader.errors import ConfigError
 from streamtrader.events import BookState, Kind
 from streamtrader.kernel.ring import Ring
+from streamtrader.venues import lanes
 from streamtrader.venues.connection import Connection
 from streamtrader.venues.venue import Limits
 from tests.venues import frames
@@ -223,7 +224,8 @@ async def test_the_ring_may_be_full_while_two_links_bring_the_market():
     market = Market(300)
 
     async def hold(client):
-        for _ in range(5):
+        counters = client.connection.counters
+        for pauses in range(5):
             client.is_held = True
             await until(lambda: client.connection.is_paused)
             client.is_held = False
@@ -240,6 +242,39 @@ async def test_the_ring_may_be_full_while_two_links_bring_the_market():
     counters = client.connection.counters
     assert counters.pauses > 0
     assert len(client.ids(Kind.QUOTE)) + counters.conflated == market.count
+
+
+async def test_an_engine_that_stands_still_at_the_end_of_the_market_still_hears_all_of_it(monkeypatch):
+    """One link has brought all and its end; the other's end cannot be heard, because nobody reads while there is no room."""
+    monkeypatch.setattr(lanes, "FINAL_GRACE_S", 0.1)
+    market = Market(40)
+    market.published = [frame for number in range(1, 41) for frame in (frames.spot_trade(number), frames.spot_quote(20 + 3 * number))]
+    has_begun = asyncio.Event()
+
+    async def script(websocket, request):
+        is_first = not market.sockets
+        market.sockets.append(request)
+        await has_begun.wait()
+        for frame in market.published[: None if is_first else 20]:
+            await websocket.send_bytes(frame)
+        await asyncio.sleep(0.0 if is_first else 0.3)
+        await end_market(websocket)
+
+    async def stand_still(client):
+        client.is_held = True
+        has_begun.set()
+        while not client.connection.counters.pauses:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.5)
+        client.go_on()
+
+    market.script, market.play = script, has_begun.wait
+
+    client = await session(market, slots=64, meanwhile=stand_still)
+
+    client.go_on()
+    assert client.ids(Kind.TRADE) == list(range(1, 41))
+    assert client.connection.counters.conflated + len(client.ids(Kind.QUOTE)) == 40
 
 
 @pytest.mark.parametrize("name", ["kraken", "coinbase", "coinbase-exchange", "alpaca"])
