@@ -52,8 +52,10 @@ class Market(Record):
         self.book_ns = 0
         self.update_id = 0
         self.has_depth = False
+        self.has_links = False  # the feed tells the states of its book
         self.candle_seat = 0  # 1 + the next seat to be told of the candle in `closed`; 0: none
         self.crossed_count = 0
+        self.worn_count = 0  # times that the book ran past the levels that it keeps
         self.gap_count = 0
         self.trade_count = 0
         self.message_count = 0
@@ -188,6 +190,8 @@ class Market(Record):
         if kind == Kind.BOOK_CLEAR:
             self.book.clear()
             self.has_depth = True
+            if not self.has_links:
+                self.state = NO_STATE  # nothing else says that a snapshot closed a gap
         elif kind == Kind.QUOTE and not self.has_depth:
             quote = event.quote  # type: ignore[attr-defined]
             self.book.set_top(BID, self.ticks_of(quote.bid_price), int64(quote.bid_size * self.lots_per_unit + 0.5))
@@ -196,6 +200,7 @@ class Market(Record):
         elif kind == Kind.LINK:
             self.state = int64(event.link.state)  # type: ignore[attr-defined]
             self.state_before_cross = NO_STATE
+            self.has_links = True
             if self.state == BookState.GAP:
                 self.gap_count += 1
         elif kind == Kind.STATUS:
@@ -255,6 +260,14 @@ class Market(Record):
         is_crossed = self.book.top[0] >= self.book.top[1] and self.book.top[0] >= 0 and self.book.top[1] >= 0
         if is_crossed or self.state == BookState.CROSSED:
             self.judge_cross(is_crossed)
+        if self.book.is_bounded:
+            self.judge_wear()
+
+    def judge_wear(self) -> None:
+        """A book whose best price may hide a better one that was forgotten has a gap, until a snapshot closes it."""
+        if (self.state == BookState.LIVE or self.state == NO_STATE) and self.book.is_worn():
+            self.state = BookState.GAP
+            self.worn_count += 1
 
     def judge_cross(self, is_crossed: bool) -> None:
         """A crossed book is not believed until it has uncrossed by itself or was replaced."""

@@ -62,6 +62,8 @@ CATALOGUE: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("feed_clock_ahead_seconds", "gauge", VENUE, "How far our clock is ahead of the wall clock, which jumped."),
     ("feed_lag_seconds", "histogram", CHANNEL, "From the venue's clock to our receipt."),
     ("feed_last_message_timestamp_seconds", "gauge", BOOK, "When the last message came in, since the epoch."),
+    ("book_levels_forgotten_total", "counter", BOOK, "Levels that were too far from the best price to be kept."),
+    ("book_worn_total", "counter", BOOK, "Times that the price came to forgotten levels, and the book began anew."),
     ("book_state", "gauge", (*BOOK, "state"), "1 for the state that a book is in, 0 for the others."),
     ("decode_seconds", "histogram", (), "From a frame's bytes to its events."),
     ("tick_to_decision_seconds", "histogram", (), "From a frame's bytes to the end of the decision on it."),
@@ -145,6 +147,8 @@ def _feed_samples(snapshot: Snapshot) -> dict[str, list[Sample]]:
         **_link_samples(snapshot),
         "feed_lag_seconds": [(labels, channel.lag) for labels, channel in channels if channel.lag is not None],
         "feed_last_message_timestamp_seconds": [(labels, book.last_message_s) for labels, book in books],
+        "book_levels_forgotten_total": [(labels, book.forgotten) for labels, book in books],
+        "book_worn_total": [(labels, book.worn) for labels, book in books],
         "book_state": [
             ((*labels, state), float(book.state == state)) for labels, book in books for state in BOOK_STATES
         ],

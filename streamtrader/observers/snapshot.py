@@ -61,6 +61,8 @@ class BookFigures:
     symbol: str
     state: str
     last_message_s: float = 0.0
+    forgotten: int = 0  # levels too far from the best to be kept
+    worn: int = 0  # times that the price came to such levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

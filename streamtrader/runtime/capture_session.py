@@ -100,11 +100,19 @@ class CaptureSession:
 
     def respond_to_note(self, note: Note, body: bytes) -> None:
         """A recording of ours names the book that asked."""
+        request = SnapshotRequest(self._named_in(note), note.symbol, note.path, 0)
+        self._respond(request, note.status, body, note.received_ns)
+
+    def renew(self, note: Note) -> None:
+        """The engine began a book anew at this place."""
+        instrument = self._named_in(note)
+        self._about_books(lambda: self.venue.renew(instrument, note.received_ns, self.ring))
+
+    def _named_in(self, note: Note) -> int:
         symbols = [each.symbol for each in self.venue.instruments]
         if note.symbol not in symbols:
-            raise MarketFileError(f"an answer for {note.symbol[:40]!r}, which the recording does not list")
-        request = SnapshotRequest(symbols.index(note.symbol), note.symbol, note.path, 0)
-        self._respond(request, note.status, body, note.received_ns)
+            raise MarketFileError(f"a note about {note.symbol[:40]!r}, which the recording does not list")
+        return symbols.index(note.symbol)
 
     def books_not_live(self) -> list[str]:
         return [

@@ -112,6 +112,8 @@ def _book_figures(session: Session, at: int) -> BookFigures:
         symbol=session.feed.instruments[at].symbol,
         state=STATES.get(int(market.state), "syncing"),
         last_message_s=float(market.book_ns) / NS_PER_S,
+        forgotten=int(market.book.forgotten_count),
+        worn=int(market.worn_count),
     )
 
 
@@ -313,6 +315,8 @@ def as_json(session: Session, tally: Tally) -> dict[str, Any]:
         "gaps": counters.gaps,
         "resyncs": counters.resyncs,
         "silences": counters.silences,
+        "levels_forgotten": int(engine.state.markets["book"]["forgotten_count"].sum()),
+        "books_worn": int(engine.state.markets["worn_count"].sum()),
         "checksums": {"verified": counters.checksums_verified, "failed": counters.checksums_failed},
         "reconnects": _reconnects(session),
         "connection": connection.as_dict(),

@@ -22,7 +22,11 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.capture_session import CaptureSession
 from streamtrader.runtime.survey import Survey
 from streamtrader.storage.captures import CaptureLine, CaptureReader, Role
+<<<<<<< HEAD
 from streamtrader.storage.raw_lines import ANSWER, BASE64, CONNECTED, DISCONNECTED, LEFT, LINK, LOST, Note, note_of
+=======
+from streamtrader.storage.raw_lines import ANSWER, BASE64, CONNECTED, DISCONNECTED, LOST, RENEWED, Note, note_of
+>>>>>>> a8224a6 (Keep 10,240 levels of a book, and begin it anew when its price comes to levels that it forgot)
 from streamtrader.storage.tape import TapeWriter
 from streamtrader.venues.listing import Scanner
 
@@ -181,6 +185,8 @@ class CapturePlayer:
             self._answer = note
         elif note.kind == ANSWER:
             session.respond_to_note(note, b"")
+        elif note.kind == RENEWED:
+            session.renew(note)
         elif note.kind == LOST:
             self.result.frames_lost += note.frames
 

@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import structlog
 
 from streamtrader.errors import ConfigError, EngineStopped
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from streamtrader.storage.run_directory import RunDirectory
 
 SILENT_S = 1.0  # a market that says nothing for so long still has its clock moved
+RENEW_EVERY_S = 0.25
 log = structlog.get_logger()
 
 
@@ -252,6 +254,7 @@ async def _run_to_the_end(session: Session, options: RunOptions) -> None:
                 tasks = [
                     running.create_task(_listen(session)),
                     running.create_task(_keep_time(session)),
+                    running.create_task(_renew_books(session)),
                     running.create_task(watch_loop_lag(session.loop_lag, time.monotonic_ns)),
                 ]
                 if options.for_s is not None:
@@ -285,6 +288,19 @@ async def _keep_time(session: Session) -> None:
             ring.write(Kind.TIMER, 0, 0, 0, 0, now_ns)
             session.on_events()
         seen = ring.written
+
+
+async def _renew_books(session: Session) -> None:
+    """A book that ran past the levels that the engine keeps (`kernel/book.py`) is begun anew, on the tape too."""
+    markets = session.engine.state.markets
+    seen = markets["worn_count"].copy()
+    while True:
+        await asyncio.sleep(RENEW_EVERY_S)
+        for at in np.flatnonzero(markets["worn_count"] != seen).tolist():
+            if session.connection.renew(at):
+                seen[at] = markets["worn_count"][at]
+                symbol = session.feed.instruments[at].symbol
+                log.warning("the price came to levels that the book had forgotten; it begins anew", symbol=symbol)
 
 
 async def _end_after(session: Session, for_s: float) -> None:

@@ -114,6 +114,12 @@ def replay(
     result.decisions_sha256 = digest.hexdigest()
     result.start_ns = tapes[0].first_received_ns
     result.stop_ns = tapes[-1].last_received_ns
+    for at in np.flatnonzero(engine.state.markets["worn_count"]).tolist():
+        count = int(engine.state.markets["worn_count"][at])
+        result.notes.append(
+            f"{instruments[at].symbol}: {count} times the price came to levels that the book had forgotten; "
+            f"from there to the next snapshot orders could only reduce"
+        )
     return summed_up(engine, result)
 
 

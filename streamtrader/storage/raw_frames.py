@@ -91,6 +91,9 @@ class FrameLog:
             self._entries.append(Entry(received_ns, (body,), self._ring.written))
             self.pending_bytes += len(body)
 
+    def renewed(self, symbol: str, received_ns: int) -> None:
+        self._note(received_ns, raw_lines.RENEWED, symbol=symbol)
+
     def take(self) -> list[Entry]:
         """Everything since the last call."""
         if self.lost > self._noted_lost:

@@ -86,6 +86,10 @@ class Connection:
         """There may be room again."""
         self.intake.resume()
 
+    def renew(self, instrument: int) -> bool:
+        """Begin a book anew; see `Intake.renew`."""
+        return self.intake.renew(instrument)
+
     def now_ns(self) -> int:
         """The clock of this session's events; see `Intake.now_ns`."""
         return self.intake.now_ns()

@@ -151,6 +151,17 @@ class Intake:
         self._sort_links()
         self.play()
 
+    def renew(self, instrument: int) -> bool:
+        """Begin a book anew that the engine has lost the far levels of; False where it cannot be said yet.
+
+        There may be no link or no room, or frames wait whose clocks are older than now.
+        """
+        if not self.links or self._backlog or self.ring.free < ROWS_A_BOOK:
+            return False
+        self.venue.renew(instrument, self.now_ns(), self.ring)
+        self.play()
+        return True
+
     # What comes in. This is the hot path.
 
     def take(self, number: int, frames: list[bytes]) -> None:

@@ -159,6 +159,9 @@ class StreamedVenue(Venue):
         if received_ns >= self._judge_at_ns:
             self._judge_silence(received_ns, ring)
 
+    def renew(self, instrument: int, received_ns: int, ring: Ring) -> None:
+        self.books[instrument].lose(received_ns, ring)
+
     def outgoing(self, now_ns: int) -> list[bytes]:
         messages, self.messages = self.messages, []
         for book in self.books:

@@ -30,6 +30,8 @@ class FrameSink(Protocol):
 
     def answer(self, symbol: str, path: str, status: int, body: bytes, received_ns: int) -> None: ...
 
+    def renewed(self, symbol: str, received_ns: int) -> None: ...
+
 
 def tapped(adapter: Venue, sink: FrameSink, *, is_exact: bool = False) -> Venue:
     """The adapter, with `sink` told of each call that brings something in.
@@ -83,6 +85,10 @@ class _Tap:
             return
         self._sink.frames(frames, received_ns)
         self._adapter.decode_read(frames, received_ns, ring)
+
+    def renew(self, instrument: int, received_ns: int, ring: Ring) -> None:
+        self._sink.renewed(self._adapter.instruments[instrument].symbol, received_ns)
+        self._adapter.renew(instrument, received_ns, ring)
 
     def respond(self, request: SnapshotRequest, status: int, body: bytes, received_ns: int, ring: Ring) -> None:
         self._sink.answer(request.symbol, request.path, status, body, received_ns)

@@ -259,6 +259,10 @@ class Venue(abc.ABC):
         """How far the book of an instrument may be trusted."""
 
     @abc.abstractmethod
+    def renew(self, instrument: int, received_ns: int, ring: Ring) -> None:
+        """Whoever keeps the book has lost its far levels, and its price has come to them: begin it anew. At most 2 rows."""
+
+    @abc.abstractmethod
     def requests(self) -> list[SnapshotRequest]:
         """Take the requests that are wanted now; each is under way until it is answered."""
 

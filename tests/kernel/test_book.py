@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtrader.events import ASK, BID
-from streamtrader.kernel.book import Book
-from streamtrader.kernel.compiler import Compiled
+from streamtrader.kernel.book import BOOK_SLOTS, Book
+from streamtrader.kernel.compiler import Compiled, compiled
 from streamtrader.kernel.record import boxed
 
 CHANGES = st.lists(
@@ -120,6 +120,98 @@ def test_a_book_over_its_capacity_is_complete_inside_its_edge(changes):
         assert book.top[side] == twin.best(side)
     assert book.count.sum() == sum(len(walk(book, side)) for side in (BID, ASK))
     assert book.count.sum() <= 64 * 5 // 8
+
+
+# Side, distance from a middle that drifts, lots (0 removes), drift.
+DRIFTING = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(1, 400), st.integers(0, 3), st.sampled_from([0, 0, 0, 1, -1, 7, -40, 300])),
+    min_size=80, max_size=400,
+)  # fmt: skip
+
+
+@settings(max_examples=30)
+@given(DRIFTING)
+def test_a_book_that_is_not_worn_has_every_level_up_to_its_edge_wherever_the_price_goes(changes):
+    book, twin, middle = boxed(Book(64))[0], Twin(), MIDDLE
+    for side, distance, lots, drift in changes:
+        middle += drift
+        ticks = middle - distance if side == BID else middle + distance
+        book.set_level(side, ticks, lots)
+        twin.set(side, ticks, lots)
+        if not book.is_worn():
+            assert book.top.tolist() == [twin.best(BID), twin.best(ASK)]
+    for side in (BID, ASK) if not book.is_worn() else ():
+        edge = int(book.edge[side])
+        known, true = ([level for level in levels if (level[0] > edge if side == BID else level[0] < edge)]
+                       for levels in (walk(book, side), twin.walk(side)))  # fmt: skip
+        assert known == true
+
+
+@pytest.mark.parametrize("side", [BID, ASK])
+def test_a_better_price_is_never_too_far_away(side):
+    book, sign = boxed(Book(64))[0], 1 if side == BID else -1
+    for distance in range(1, 200):
+        book.set_level(side, MIDDLE - sign * distance, distance)
+    reach = int(book.reach_ticks)
+
+    book.set_level(side, MIDDLE + sign * 10 * reach, 7)
+
+    assert (book.top[side], book.best_lots(side)) == (MIDDLE + sign * 10 * reach, 7)
+    assert not book.is_worn()
+
+
+@pytest.mark.parametrize("side", [BID, ASK])
+def test_a_book_whose_best_has_come_to_its_edge_is_worn_until_a_snapshot(side):
+    book, sign = boxed(Book(64))[0], 1 if side == BID else -1
+    for distance in range(1, 200):
+        book.set_level(side, MIDDLE - sign * distance, distance)
+    seen = []
+    for distance in range(1, 200):
+        seen.append((bool(book.is_worn()), (book.top[side] - book.edge[side]) * sign > 0 and book.top[side] >= 0))
+        book.set_level(side, MIDDLE - sign * distance, 0)
+
+    assert all(is_worn != is_inside for is_worn, is_inside in seen)
+    assert (seen[0][0], seen[-1][0], bool(book.is_worn())) == (False, True, True)
+    book.clear()
+    assert not book.is_worn()
+
+
+ORDERS = {
+    "as Coinbase sends it, bids first and the best of each side first": lambda bids, asks: bids + asks,
+    "the worst first": lambda bids, asks: bids[::-1] + asks[::-1],
+    "in turns": lambda bids, asks: [level for pair in zip(bids, asks, strict=True) for level in pair],
+    "shuffled": lambda bids, asks: np.random.default_rng(3).permutation(np.array(bids + asks)),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_of_forty_thousand_levels_a_side_the_best_stay_and_the_others_are_counted(order):
+    """The shape of Coinbase's largest books: dense at the touch, thinner and thinner, and some jokes at the ends."""
+    random = np.random.default_rng(7)
+    steps = np.cumsum(1 + random.geometric(0.5, 40_000) * (1 + np.arange(40_000) // 2_000))
+    bids = [(BID, 6_000_000 - int(step) if step < 5_990_000 else 10 + at, 1 + at) for at, step in enumerate(steps)]
+    asks = [(ASK, 6_000_001 + int(step) * (10**6 if at > 39_900 else 1), 1 + at) for at, step in enumerate(steps)]
+    levels = ORDERS[order](bids, asks)
+    box = boxed(Book())
+
+    compiled(put_all)(box, np.array(levels, np.int64))
+
+    book = Compiled(box[0])
+    assert book.count.sum() <= BOOK_SLOTS * 5 // 8
+    assert book.count.min() > 1_000
+    assert book.count.sum() + book.forgotten_count >= 80_000
+    assert not book.is_worn()
+    for side, told in ((BID, bids), (ASK, asks)):
+        sign, edge = 1 if side == BID else -1, int(book.edge[side])
+        inside = [(ticks, lots) for _, ticks, lots in told if (ticks - edge) * sign > 0]
+        assert len(inside) > 1_000
+        assert [(ticks, book.lots_at(side, ticks)) for ticks, _ in inside] == inside
+        assert book.count[side] >= len(inside)
+
+
+def put_all(box, levels):
+    for at in range(len(levels)):
+        box[0].set_level(levels[at, 0], levels[at, 1], levels[at, 2])
 
 
 def test_a_full_book_forgets_the_far_levels_and_says_so():

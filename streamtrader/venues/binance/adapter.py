@@ -77,11 +77,9 @@ class Binance(Venue):
         self._books = [BookSync(index, self._counters, place.data) for index, place in enumerate(self._places)]
         self._has_depth = any(base_of(channel) == DEPTH_BASE for channel in self.channels)
         self._slow = SlowChannels(self.instruments, self._counters, self.channels, has_depth=self._has_depth)
-        self._suspect = -1  # whose book the message in hand belongs to
-        self._clock_ns = 0  # of that message
+        self._suspect, self._clock_ns = -1, 0  # whose book the message in hand belongs to, and its clock
         self._messages: list[bytes] = []  # to be sent as soon as the connection can
-        self._scanner = scanner
-        self._table = table_of(symbols, self._most)
+        self._scanner, self._table = scanner, table_of(symbols, self._most)
         self._has_trades = trade_flags_of(self._table, len(symbols))
         self._header = np.zeros(scan.HEADER_WORDS, np.int64)
         self._words = self._header.data
@@ -133,6 +131,9 @@ class Binance(Venue):
         books = self._books if self._has_depth else [top.book for top in self._slow.tops]
         for book in books:
             book.disconnect(received_ns, ring)
+
+    def renew(self, instrument: int, received_ns: int, ring: Ring) -> None:
+        self._books[instrument].lose(received_ns, ring)
 
     def place_of(self, frame: bytes) -> Place | None:
         return place_of(frame)
@@ -237,16 +238,15 @@ class Binance(Venue):
             self._counters.last_error = str(error)[:200]
             book.refuse()
             return
-        venue_ns = nanoseconds(data.T)
-        book.snapshot(data.lastUpdateId, venue_ns, received_ns, data.bids, data.asks, ring)
+        book.snapshot(data.lastUpdateId, nanoseconds(data.T), received_ns, data.bids, data.asks, ring)
 
     def _streams(self, channels: Sequence[str]) -> list[str]:
         return [stream for each in self.instruments for stream in _streams_of(each, channels)]
 
     def _request(self, instrument: int) -> SnapshotRequest:
         symbol = self.instruments[instrument].symbol
-        path = self.market.depth_path(symbol, LEVELS_ASKED)
-        return SnapshotRequest(instrument, symbol, path, self.market.snapshot_weight)
+        weight = self.market.snapshot_weight
+        return SnapshotRequest(instrument, symbol, self.market.depth_path(symbol, LEVELS_ASKED), weight)
 
     def _hand_over(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         counters = self._counters
