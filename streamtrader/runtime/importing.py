@@ -22,11 +22,18 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.capture_session import CaptureSession
 from streamtrader.runtime.survey import Survey
 from streamtrader.storage.captures import CaptureLine, CaptureReader, Role
-<<<<<<< HEAD
-from streamtrader.storage.raw_lines import ANSWER, BASE64, CONNECTED, DISCONNECTED, LEFT, LINK, LOST, Note, note_of
-=======
-from streamtrader.storage.raw_lines import ANSWER, BASE64, CONNECTED, DISCONNECTED, LOST, RENEWED, Note, note_of
->>>>>>> a8224a6 (Keep 10,240 levels of a book, and begin it anew when its price comes to levels that it forgot)
+from streamtrader.storage.raw_lines import (
+    ANSWER,
+    BASE64,
+    CONNECTED,
+    DISCONNECTED,
+    LEFT,
+    LINK,
+    LOST,
+    RENEWED,
+    Note,
+    note_of,
+)
 from streamtrader.storage.tape import TapeWriter
 from streamtrader.venues.listing import Scanner
 

@@ -12,14 +12,9 @@ Frames and answers are what any reader of such captures knows. Lines with the ke
 them an import makes the same calls to the adapter as the session did, and so writes the same tape. A `received_ns`
 within a note is the clock that the adapter was given, 0 while a stamped market's clock was not known yet. The body of
 an answer is the next line. Bytes that are no single line of JSON (msgpack, a line break between tokens) are kept in
-<<<<<<< HEAD
 base64. Where a link is replaced at a venue that numbers nothing, two speak for a while: a note `link` tells which of them
-the frames behind it came from, `left` that one has ended. A note `lost` tells that the disk could not keep up, and how many
-frames are missing before it.
-=======
-base64. A note `renewed` tells that the engine began a book anew. A note `lost` tells that the disk could not keep up,
-and how many frames are missing before it.
->>>>>>> a8224a6 (Keep 10,240 levels of a book, and begin it anew when its price comes to levels that it forgot)
+the frames behind it came from, `left` that one has ended. A note `renewed` tells that the engine began a book anew. A note
+`lost` tells that the disk could not keep up, and how many frames are missing before it.
 """
 
 from __future__ import annotations
@@ -41,13 +36,8 @@ _STAMP = re.compile(rb',"ns":([1-9]\d{18})(\}\]?)\Z')  # the last key of a frame
 STAMP_TAIL_BYTES = 27
 Clock = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 NOTE_HEAD = b'{"streamtrader":'
-<<<<<<< HEAD
-FRAMES, CONNECTED, DISCONNECTED, LINK, LEFT, ANSWER, BASE64, LOST = (
-    "frames", "connected", "disconnected", "link", "left", "answer", "base64", "lost",
-=======
-FRAMES, CONNECTED, DISCONNECTED, ANSWER, RENEWED, BASE64, LOST = (
-    "frames", "connected", "disconnected", "answer", "renewed", "base64", "lost",
->>>>>>> a8224a6 (Keep 10,240 levels of a book, and begin it anew when its price comes to levels that it forgot)
+FRAMES, CONNECTED, DISCONNECTED, LINK, LEFT, ANSWER, RENEWED, BASE64, LOST = (
+    "frames", "connected", "disconnected", "link", "left", "answer", "renewed", "base64", "lost",
 )  # fmt: skip
 
 

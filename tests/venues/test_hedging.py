@@ -224,8 +224,7 @@ async def test_the_ring_may_be_full_while_two_links_bring_the_market():
     market = Market(300)
 
     async def hold(client):
-        counters = client.connection.counters
-        for pauses in range(5):
+        for _ in range(5):
             client.is_held = True
             await until(lambda: client.connection.is_paused)
             client.is_held = False
