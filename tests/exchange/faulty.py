@@ -126,7 +126,7 @@ class BadDay:
         is_later = self.pump.position_ns > struck_ns + int(extra_s * 1e9)
         return self.saboteur.next_ns is None and is_later and self.client.is_live
 
-    async def run_until(self, condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    async def run_until(self, condition: Callable[[], bool], limit_s: float = 120.0) -> None:
         async with asyncio.TaskGroup() as tasks:
             playing = tasks.create_task(self.pump.run())
             listening = tasks.create_task(self.client.connection.run())

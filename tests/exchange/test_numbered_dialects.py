@@ -5,7 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streamtrader.exchange.dialects.levels import Levels, applied_within
+from streamtrader.exchange.rules import venue_instrument
 from tests.exchange.talk import talking
 
 OKX, BYBIT = "/ws/v5/public", "/v5/public/spot"
@@ -19,6 +23,22 @@ def applied(messages):
             for price, size, *_ in levels:
                 side[float(price)] = float(size)
     return [{price: size for price, size in side.items() if size} for side in sides]
+
+
+def level(price, size):
+    return [f"{price}.00", f"{size}.00000"]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 3)), max_size=6), max_size=12), st.integers(1, 5))
+def test_what_changed_within_a_depth_makes_the_best_levels_of_before_those_of_now(steps, depth):
+    levels, told = Levels(venue_instrument("BTCUSDT", "spot", 2, 5)), ({}, {})
+    for step in steps:
+        bids, asks = ([level(offset + price, size) for price, size in step] for offset in (0, 100))
+        changes = applied_within(levels, bids, asks, depth)
+        for side, known, changed in zip((levels.bids, levels.asks), told, changes, strict=True):
+            assert all(known.get(price, 0) != size for price, size in changed)
+            known.update(changed)
+            assert {price: size for price, size in known.items() if size} == side.top(depth)
 
 
 async def test_okx_chains_its_books_by_numbers_and_tells_four_hundred_levels():

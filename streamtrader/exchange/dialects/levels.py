@@ -6,7 +6,7 @@ over digits, and no float is ever between.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from streamtrader.instruments import Instrument
 from streamtrader.units import places_of
 
 TextLevels = Iterable[Sequence[str]]
+NOWHERE = 1 << 62
 Change = tuple[int, int]  # price and size in units of their last decimal; a size of 0 removes the level
 
 
@@ -65,6 +66,19 @@ class Side:
         elif size:
             sizes[price] = size
             self._keys.insert(bisect_left(self._keys, key), key)
+
+    def key(self, price: int) -> int:
+        """The smaller, the better."""
+        return self._sign * price
+
+    def last(self, depth: int) -> int:
+        """The key of the last level within a depth; one behind all others where there are fewer."""
+        return self._keys[depth - 1] if len(self._keys) >= depth else NOWHERE
+
+    def between(self, after: int, until: int) -> list[int]:
+        """The prices whose keys are in `(after, until]`."""
+        keys = self._keys
+        return [self._sign * key for key in keys[bisect_right(keys, after) : bisect_right(keys, until)]]
 
     def top(self, depth: int | None) -> dict[int, int]:
         """The best levels in order; all of them for None."""
@@ -119,15 +133,29 @@ class Levels:
 
 def applied_within(levels: Levels, bids: TextLevels, asks: TextLevels, depth: int) -> tuple[list[Change], list[Change]]:
     """Set the levels; what changed among the best of each side, for a client that is told of those that leave them."""
-    sides = levels.bids, levels.asks
-    before = [side.top(depth) for side in sides]
-    levels.apply(bids, asks)
-    changes: list[list[Change]] = []
-    for was, side in zip(before, sides, strict=True):
-        now = side.top(depth)
-        changed = [level for level in now.items() if was.get(level[0]) != level[1]]
-        changes.append(changed + [(price, 0) for price in was if price not in now])
-    return changes[0], changes[1]
+    bids, asks = list(bids), list(asks)
+    befores = []
+    for side, texts in ((levels.bids, bids), (levels.asks, asks)):
+        prices = (scaled(text[0], levels.price_places) for text in texts)
+        befores.append((side.last(depth), {price: side.sizes.get(price, 0) for price in prices}))
+    bid_changes, ask_changes = levels.apply(bids, asks)
+    return _within(levels.bids, bid_changes, befores[0], depth), _within(levels.asks, ask_changes, befores[1], depth)
+
+
+def _within(side: Side, changes: list[Change], before: tuple[int, dict[int, int]], depth: int) -> list[Change]:
+    """Of the levels that were set, and of those that came within the depth or left it without being set."""
+    was_last, sizes_before = before
+    is_last, touched = side.last(depth), dict(changes)
+    found = [price for price in touched if side.key(price) <= max(was_last, is_last)]
+    found += [price for price in side.between(min(was_last, is_last), max(was_last, is_last)) if price not in touched]
+    told: list[Change] = []
+    for price in found:
+        key = side.key(price)
+        was = sizes_before.get(price, side.sizes.get(price, 0)) if key <= was_last else 0
+        now = side.sizes.get(price, 0) if key <= is_last else 0
+        if was != now:
+            told.append((price, now))
+    return told
 
 
 def changes_between(before: dict[int, int], side: Side, depth: int) -> list[Change]:
