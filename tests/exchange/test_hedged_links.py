@@ -92,8 +92,11 @@ async def test_both_links_are_replaced_without_a_gap(dialect):
 @dialects
 async def test_a_hole_of_the_venue_itself_is_mended_over_both_links(dialect):
     async with bad_day(dialect, ["at=3s frozen for=2s"], settings=HEDGED) as day:
-        await day.run_until(lambda: day.is_over(10.0) and GAP in day.client.states(0))
+        counted = day.client.venue.counters
+        await day.run_until(lambda: day.is_over(10.0) and counted.snapshots > 2)
 
+    # A snapshot that the second link began with, just behind the hole, mends it before anybody has seen it.
+    assert GAP in day.client.states(0) or counted.gaps == 0
     assert day.client.states(0)[-1] == LIVE
     assert [state for state in day.client.states(1) if state != SYNCING] == [LIVE]
     assert day.client.trades_lost(1) == 0
