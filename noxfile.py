@@ -70,6 +70,14 @@ def papers(session: nox.Session) -> None:
 
 
 @nox.session
+def twin(session: nox.Session) -> None:
+    """Hold the engine to its slow exact twin, and audit orders of every kind, over 3,000 made-up sessions each: half an hour."""
+    session.install("-e", ".[test]", *LOCKED)
+    files = ("tests/simulator/test_twin.py", "tests/simulator/test_nothing_twice.py")
+    session.run("python", "-m", "pytest", *files, *session.posargs, env={"STREAMTRADER_TWIN": "3000"})
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Measure which branches the tests reach; compiled lines count through the uncompiled loop."""
     session.install("-e", ".[test]", "coverage", *LOCKED)

@@ -167,6 +167,6 @@ class ZooOfQuotes(Zoo):
 
 @pytest.mark.parametrize("machine", [Zoo, ZooOfQuotes])
 def test_whatever_is_ordered_nothing_is_filled_twice_and_all_money_is_accounted_for(machine):
-    examples = CAMPAIGN or (60 if machine is Zoo else 30)
+    examples = CAMPAIGN or (40 if machine is Zoo else 20)
 
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=60))

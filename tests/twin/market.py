@@ -11,7 +11,7 @@ from tests.twin.kernel import Kernel
 from tests.twin.venue import STOP, TAKE_PROFIT, TRAILING
 from tests.twin.world import World
 
-LOW, HIGH = 9_997, 10_003
+LOW, HIGH = 9_998, 10_002
 DEPTH, TOPS, QUOTES = "depth", "tops", "quotes"
 WAYS_MS = ((0, 0), (20, 10), (1, 40), (0, 10), (10, 0))
 gaps = st.sampled_from((0, 0, 1, 5, 10, 20, 35, 1_000, 3_600_000))
@@ -106,6 +106,15 @@ class Market(RuleBasedStateMachine):
         if not is_volume_only:
             self.world.venue.trade(self.now_ns, side, ticks, size)
         self.tell(script)
+
+    @rule(gap=gaps, which=st.integers(0, 15), size=st.integers(1, 8))
+    def trade_with_own(self, gap, which, size) -> None:
+        """At the price of an own order, where most happens."""
+        venue = self.kernel.seat.venue
+        own = [venue.orders[at] for at in range(int(venue.count)) if venue.orders[at].is_resting]
+        if own:
+            order = own[which % len(own)]
+            self.trade(gap, 1 - int(order.side), int(order.ticks), size, is_volume_only=False)
 
     @rule(gap=gaps)
     def wait(self, gap) -> None:
