@@ -95,7 +95,8 @@ def play_event(state: State, outbox: Outbox, calls: Any, event: Event) -> bool:
     for index in range(first, market.stop_seat):
         seat = seats[index]
         if seat.is_busy:
-            match(seat, event, market, calls[index])
+            if seat.is_met(event, market):
+                match(seat, event, market, calls[index])
             if seat.intent_count > 0 and event.flags & MORE == 0:
                 settle(seat, market, state.accounts[seat.account], outbox, calls[index])
         if is_trade and seat.position_lots != 0:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamtrader.events import BUY
+from streamtrader.events import BUY, Event
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Blotter, Order, OrderState
@@ -194,8 +194,12 @@ class Seat(Record):
             market.busy_count += 1 if is_busy else -1
 
     def is_concerned(self) -> bool:
-        """Whether every event of the market matters to an order of ours."""
+        """Whether events of the market may matter to an order of ours."""
         return self.armed_count > 0 or self.venue.is_busy()
+
+    def is_met(self, event: Event, market: Market) -> bool:
+        """Whether this one may, where some may."""
+        return self.armed_count > 0 or self.venue.reach.holds(event, market.ticks)
 
     def reserve(self, order: Order, lots: int) -> None:
         """Count so many lots of an order as on their way or resting, instead of those counted so far."""
@@ -262,5 +266,6 @@ class Seat(Record):
 def note_due(seat: Seat, market: Market) -> None:
     """After anything that the venue did: does it still need the market's events, and what comes next, when?"""
     seat.set_busy(market, seat.is_concerned())
+    seat.venue.note_reach()
     seat.due_ns = seat.next_ns()
     market.due_ns = min(market.due_ns, seat.due_ns)

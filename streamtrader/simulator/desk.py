@@ -15,6 +15,7 @@ from streamtrader.kernel.record import Record
 from streamtrader.simulator.flight import Flight
 from streamtrader.simulator.impact import Impact
 from streamtrader.simulator.latency import Generator, Latency
+from streamtrader.simulator.reach import Reach
 from streamtrader.simulator.resting import CANCELLED, FILLED_AS_MAKER, Resting
 
 TAKEN_SLOTS = 32
@@ -54,6 +55,7 @@ class Desk(Record):
         self.withheld_count = 0  # fills not given because the reports were full
         self.position_lots = 0
         self.expiry_ns = FAR_NS
+        self.reach = Reach()
         self.orders = np.zeros(slots, Resting().dtype)
         self.moved = np.zeros(1, Resting().dtype)  # on its way from one place to another
         self.requests = Flight(4 * slots)

@@ -36,6 +36,19 @@ class SimulatedVenue(Makers):
     def is_busy(self) -> bool:
         return self.count + self.taken_count > 0
 
+    def note_reach(self) -> None:
+        """After anything that happened here: what must it see from now on?"""
+        reach = self.reach
+        if self.taken_count > 0 or self.armed_count > 0:
+            reach.take_all()
+            return
+        reach.clear()
+        for index in range(self.count):
+            if self.orders[index].ticks == 0:
+                reach.take_all()
+            elif self.orders[index].is_resting:
+                reach.add(self.orders[index])
+
     def first_ns(self) -> int:
         """Requests that cannot be answered for lack of room wait for the next report to leave."""
         if not self.can_answer():
