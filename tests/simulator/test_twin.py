@@ -67,6 +67,8 @@ class Beside(Market):
 
     @initialize(ways=st.sampled_from(WAYS_MS), self_trade=st.integers(0, 3), loans=st.sampled_from(LOANS))
     def begin(self, ways, self_trade, loans) -> None:
+        if self.feed == QUOTES:  # both sides at one moment: which of two own orders that cross comes first is nobody's word
+            self_trade = self_trade or 1
         terms = Terms(ways[0] * MS, ways[1] * MS, self_trade, loans=loans)
         self.world, self.kernel = World(terms), Kernel(terms, interpreted=self.interpreted)
         self.open()
