@@ -27,7 +27,7 @@ from tests.twin.world import Row, Terms
 WORDS = {
     OutboxKind.SENT: "sent", OutboxKind.ACCEPTED: "accepted", OutboxKind.FILLED: "filled", OutboxKind.REFUSED: "refused",
     OutboxKind.CANCELLED: "cancelled", OutboxKind.REJECTED: "rejected", OutboxKind.AMENDED: "amended",
-    OutboxKind.TRIGGERED: "triggered",
+    OutboxKind.ARMED: "armed", OutboxKind.TRIGGERED: "triggered",
 }  # fmt: skip
 CHARGES = {
     ChargeCode.FUNDING: FUNDING, ChargeCode.INTEREST: INTEREST, ChargeCode.BORROW: BORROW, ChargeCode.OPENING: OPENING,

@@ -149,6 +149,8 @@ class Seat:
             return
         order.is_sent = True
         order.working = order.ask.lots
+        if order.ask.waits:
+            self.say(now_ns, "armed", order.id, order.ask.waits[1], order.ask.lots, 0)
         self.say(now_ns, "sent", order.id, order.ask.ticks, order.ask.lots, 0)
         self.send("new", now_ns, order.at_venue())
 

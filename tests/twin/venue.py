@@ -288,8 +288,8 @@ class Venue:
     def fire(self, at_ns: int, ticks: int) -> None:
         for order in [order for order in self.orders if order.waiting]:
             if order in self.orders and order.waiting and self.is_reached(order.waiting, order.side, ticks):
+                self.say(at_ns, "triggered", order.id, order.waiting.ticks, order.lots, 0)
                 order.waiting = None
-                self.say(at_ns, "triggered", order.id, order.ticks, order.lots, 0)
                 self.enter(order, at_ns, is_new=False)
 
     def is_reached(self, waiting: Waiting, side: int, ticks: int) -> bool:
