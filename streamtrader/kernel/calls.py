@@ -22,9 +22,9 @@ from numba import cfunc
 from numba.core import config, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
-from numba.np.numpy_support import from_dtype
 
 from streamtrader.kernel.lean import KERNEL_PIPELINE
+from streamtrader.kernel.shortcuts import layout_type
 
 _kept: list[Any] = []  # compiled functions live as long as the process: their addresses are handed out
 KEPT_FOLDERS = 8  # caches of the newest so many source states stay on disk
@@ -87,7 +87,7 @@ def address_of(function: Callable[..., Any], layouts: Iterable[np.dtype[Any]], *
 
     Bounds are checked: a wrong index in user code would otherwise write over other memory, silently.
     """
-    signature = types.int64(*map(from_dtype, layouts))
+    signature = types.int64(*map(layout_type, layouts))
     options = KERNEL_PIPELINE | {"error_model": "numpy", "_nrt": False, "boundscheck": True}
     _kept.append(cfunc(signature, cache=cache, **options)(function))
     return int(_kept[-1].address)

@@ -23,11 +23,10 @@ from numba.core import types
 from numba.core.imputils import lower_builtin, lower_getattr
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr
 from numba.extending import overload, typeof_impl
-from numba.np.numpy_support import from_dtype
 
 from streamtrader.kernel import record as records
 from streamtrader.kernel.lean import KERNEL_PIPELINE, METHOD_PIPELINE
-from streamtrader.kernel.shortcuts import take_shortcuts
+from streamtrader.kernel.shortcuts import layout_type, take_shortcuts
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
 METHOD_OPTIONS = OPTIONS | METHOD_PIPELINE | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
@@ -49,7 +48,7 @@ def inlined(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def register(cls: type, layout: np.dtype[Any]) -> None:
     """Make a layout known: its methods, constants, properties and views."""
-    record = from_dtype(layout)
+    record = layout_type(layout)
     if record in _class_of_type:
         return
     _class_of_type[record] = cls
@@ -67,7 +66,7 @@ def register(cls: type, layout: np.dtype[Any]) -> None:
             _attributes[record, name] = types.Dispatcher(_compiled_function(value.__func__))
             lower_getattr(record, name)(lambda context, builder, typ, pointer: context.get_dummy_value())
         elif isinstance(value, records.View):
-            _attributes[record, name] = from_dtype(value.layout)
+            _attributes[record, name] = layout_type(value.layout)
             lower_getattr(record, name)(lambda context, builder, typ, pointer: pointer)
 
 

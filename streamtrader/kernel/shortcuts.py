@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import warnings
 from typing import Any
 
@@ -19,6 +20,7 @@ from llvmlite.binding import ffi
 from numba.core import base, errors, ir, lowering, postproc, typeinfer, types, utils
 from numba.core.targetconfig import TargetConfig
 from numba.core.typing import context as typing
+from numba.np import linalg, numpy_support
 
 NAME_BYTES_MOST = 48
 # What an operator gives for these follows from them alone.
@@ -30,6 +32,7 @@ _find_attribute = typing.BaseContext.find_matching_getattr_template
 _refresh_target = base.BaseContext.refresh
 _refresh_typing = typing.BaseContext.refresh
 _size_of = base.BaseContext.get_abi_sizeof
+_type_of_layout = numpy_support.from_dtype
 _process = postproc.PostProcessor.run
 
 
@@ -44,6 +47,8 @@ def take_shortcuts() -> None:
     base.BaseContext.refresh = _refresh_target_if_needed
     typing.BaseContext.refresh = _refresh_typing_if_needed
     base.BaseContext.get_abi_sizeof = _remembered_size
+    numpy_support.from_dtype = layout_type
+    _import_array_functions()
     base._has_loc = functools.cache(base._has_loc)
     postproc.PostProcessor.run = _process_when_asked
     ir.Stmt.list_vars, ir.Expr.list_vars = _variables_of_statement, _variables_of_expression
@@ -154,6 +159,28 @@ def _registered(context: Any) -> int:
 
 
 _sizes: dict[str, int] = {}
+
+
+@functools.cache
+def layout_type(layout: Any) -> Any:
+    """Numba's type of a layout; it makes the types of all records within anew for every question."""
+    return _type_of_layout(layout)
+
+
+def _import_array_functions() -> None:
+    """Numba imports half of SciPy to see that it is there, at every start; now whoever calls BLAS imports it."""
+    ensure_blas = linalg.ensure_blas
+    linalg.ensure_blas = _look_for_blas
+    try:
+        from numba.np import arraymath
+    finally:
+        linalg.ensure_blas = ensure_blas
+    arraymath.ensure_blas = ensure_blas
+
+
+def _look_for_blas() -> None:
+    if importlib.util.find_spec("scipy") is None:
+        raise ImportError("SciPy is not installed")
 
 
 def _remembered_size(self: Any, kind: Any) -> int:
