@@ -64,10 +64,8 @@ class Audit:
         if kind == OutboxKind.INTENT:
             words = (int(row[name]) for name in ("side", "ticks", "lots", "code"))
             self.orders[order_id] = Meant(*words)
-        elif kind == OutboxKind.AMENDED:
+        elif kind in (OutboxKind.AMENDED, OutboxKind.SENT):  # also in the place of one that was cancelled
             self.orders[order_id].ticks, self.orders[order_id].lots = int(row["ticks"]), int(row["lots"])
-        elif kind == OutboxKind.SENT:
-            self.orders[order_id].lots = int(row["lots"])
         elif kind == OutboxKind.FILLED:
             self.fill(self.orders[order_id], row)
         elif kind == OutboxKind.CANCELLED:
