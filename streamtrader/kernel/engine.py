@@ -225,8 +225,14 @@ def deliver_to_seats(
         account = state.accounts[seat.account]
         market.now_ns = market.event_ns
         while clock.delivery_count < limit:
-            seat.venue.arrivals(until_ns, market)
-            if seat.venue.reports.first_ns() > until_ns:
+            seat.venue.arrivals(min(until_ns, seat.expiry_ns), market)
+            answer_ns = seat.venue.reports.first_ns()
+            if seat.expiry_ns < answer_ns and seat.expiry_ns <= until_ns:
+                market.now_ns = max(market.event_ns, seat.expiry_ns)
+                expire(seat)
+                settle(seat, market, account, outbox, calls[index])
+                continue
+            if answer_ns > until_ns:
                 break
             clock.delivery_count += 1
             told.instrument = instrument
@@ -245,10 +251,6 @@ def deliver_to_seats(
                 take_turn(seat, market, account, outbox, calls[index], told)
             elif seat.intent_count > 0:  # what a fill or an answer means for other orders
                 settle(seat, market, account, outbox, calls[index])
-        if seat.expiry_ns <= until_ns:
-            market.now_ns = max(market.event_ns, seat.expiry_ns)
-            expire(seat)
-            settle(seat, market, account, outbox, calls[index])
         if seat.wants_flat() and seat.target_retry_ns <= until_ns:
             market.now_ns = until_ns
             seat.has_target = True

@@ -6,7 +6,7 @@ from streamtrader.events import BUY, Event, Kind
 from streamtrader.kernel.account import Account
 from streamtrader.kernel.charges import charge_liquidation
 from streamtrader.kernel.market import Market
-from streamtrader.kernel.orders import Order, Step
+from streamtrader.kernel.orders import CANCELLING, Order, Step
 from streamtrader.kernel.outbox import FEE_IN_ASSET, FORCED, TAKER, Outbox, OutboxKind
 from streamtrader.kernel.seat import RETRY_NS, Seat
 from streamtrader.kernel.waiting import end_of, pass_on
@@ -46,7 +46,7 @@ def next_report(seat: Seat, market: Market, account: Account, outbox: Outbox, to
         out, code = FILLED, TAKER if kind == FILLED_AS_TAKER else 0
         code |= FORCED if order_id == seat.forced_order else 0
         if order.open_lots() > 0 and remaining == 0:
-            send_rest(seat, order, market)  # the next part of an iceberg
+            send_next_part(seat, order, market)
         remaining = order.open_lots()
     else:
         out = take_answer(seat, order, market, kind, ticks, lots, code)
@@ -102,6 +102,19 @@ def take_answer(seat: Seat, order: Order, market: Market, kind: int, ticks: int,
     blotter.step(order, REJECT)
     seat.rejected_count += 1
     return REJECTED
+
+
+def send_next_part(seat: Seat, order: Order, market: Market) -> None:
+    """Of an iceberg that the venue does not know. A cancel on its way will find nothing there, so what it was for is done here."""
+    is_over = order.state == CANCELLING and not order.is_replacing
+    if order.is_replacing:
+        order.is_replacing = False
+        is_over = order.new_lots <= order.filled_lots
+        if not is_over:
+            order.lots = order.new_lots
+            order.ticks = order.new_ticks
+    if not is_over or not seat.venue.answer(market.now_ns, order):
+        send_rest(seat, order, market)
 
 
 def send_rest(seat: Seat, order: Order, market: Market) -> bool:

@@ -39,11 +39,13 @@ def expire(seat: Seat) -> None:
     due_ns, seat.expiry_ns = seat.expiry_ns, FAR_NS
     for index in range(seat.blotter.count):
         order = seat.blotter.orders[index]
-        if order.expires_ns == 0 or order.state == CANCELLING:
+        if order.expires_ns == 0:
             continue
         if order.expires_ns <= due_ns:
-            order.wants_cancel = True
-            seat.intent_count += 1
+            order.is_replacing = False  # gone is gone, not sent anew
+            if order.state != CANCELLING:
+                order.wants_cancel = True
+                seat.intent_count += 1
         elif order.is_timed_here:
             seat.expiry_ns = min(seat.expiry_ns, order.expires_ns)
 

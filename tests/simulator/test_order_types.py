@@ -16,11 +16,9 @@ from tests.kernel.players import (
     AMEND,
     CANCEL,
     EXPIRE_AFTER_MS,
-    FILL_OR_KILL,
     MOVE_TRIGGER,
     ORDER,
     REDUCE_ONLY,
-    SHOW_ONLY,
     STOP_AT,
     TAKE_PROFIT_AT,
     TRAIL_BY,
@@ -48,6 +46,18 @@ def test_an_order_ends_when_its_time_is_over(terms):
     # The venue ends it by itself; the engine must send a cancel, which is 20 ms on its way.
     assert (at_ms, code) == ((111.0, Refusal.EXPIRED) if terms is TERMS else (131.0, 0))
     assert outcome.seat.working_buy_lots == 0
+
+
+@BOTH
+def test_an_order_that_ends_while_it_is_being_replaced_is_not_sent_anew(terms):
+    """Amended at 40 and good until 61: where a venue can do neither, the cancel for the change is heard of at 70."""
+    plan = planned((1, ORDER, BUY, 0.5, 99.5), (1, EXPIRE_AFTER_MS, 0, 60), (40, AMEND, 0, 0.4, 99.6))
+
+    outcome = run(beats(scene(), 1, 40, 200, 300), lambda: plan, terms=terms)
+
+    assert outcome.seat.blotter.count == outcome.venue.count == 0
+    assert [row[1] for row in told(outcome, OutboxKind.SENT)] == [1]
+    assert [row[0] for row in told(outcome, OutboxKind.CANCELLED)] == [71.0 if terms is TERMS else 70.0]
 
 
 def test_an_order_cannot_end_in_the_past():
@@ -225,43 +235,6 @@ def test_what_a_reducing_order_may_not_have_goes_to_the_next_one_in_line():
         (10_100, 500), (10_000, 300), (10_050, 200), (10_050, 600),
     ]  # fmt: skip
     assert ends(outcome) == [(2, Refusal.POSITION_CLOSED)]
-
-
-# --- icebergs ---
-
-
-@BOTH
-def test_an_iceberg_shows_a_part_and_the_next_part_stands_last(terms):
-    """0.6 at 100, of which 0.2 are shown, behind 1.0. A trade of 1.5 fills only what is shown."""
-    plan = planned((1, ORDER, BUY, 0.6, 100.0), (1, SHOW_ONLY, 0, 0.2))
-    script = beats(scene(), 1, 30).at(40).trade(100.0, 1.5, SELL)
-    script = beats(script, 60, 90).at(100).trade(100.0, 0.9, SELL).at(110).trade(100.0, 0.15, SELL)
-
-    outcome = run(beats(script, 200), lambda: plan, terms=terms)
-
-    assert outcome.fills() == [(50.0, 10_000, 200), (120.0, 10_000, 50)]
-    assert outcome.seat.working_buy_lots == 350
-
-
-@BOTH
-def test_an_iceberg_that_does_not_rest_is_not_sent_in_parts(terms):
-    plan = planned((1, ORDER, SELL, 1.5, 100.0), (1, SHOW_ONLY, 0, 0.5), (1, FILL_OR_KILL, 0))
-
-    outcome = run(beats(scene(), 1, 50, 100), lambda: plan, terms=terms)
-
-    assert outcome.fills() == [], "only 1.0 are bid for"
-    assert ends(outcome) == [(1, Refusal.KILLED_UNFILLED)]
-
-
-def test_an_iceberg_that_a_displayed_ask_has_met_shows_its_next_part():
-    """An ask of 0.2 at its price takes the part that is shown; a later trade finds the next one."""
-    plan = planned((1, ORDER, BUY, 0.6, 100.0), (1, SHOW_ONLY, 0, 0.2))
-    script = beats(scene(), 1, 30).at(40).message([(BID, 100.0, 0.0), (ASK, 100.0, 0.2)])
-    script.at(50).message([(ASK, 100.0, 0.0)]).at(60).trade(100.0, 0.5, SELL)
-
-    outcome = run(beats(script, 200), lambda: plan)
-
-    assert outcome.fills() == [(50.0, 10_000, 200), (70.0, 10_000, 200)]
 
 
 # --- amends ---
