@@ -27,6 +27,7 @@ from streamtrader.kernel.lean import KERNEL_PIPELINE
 from streamtrader.kernel.shortcuts import layout_type
 
 _kept: list[Any] = []  # compiled functions live as long as the process: their addresses are handed out
+WHOLE = "whole"  # the mark of a folder that nothing is missing from
 KEPT_FOLDERS = 8  # caches of the newest so many source states stay on disk
 
 
@@ -117,9 +118,14 @@ def cache_root() -> pathlib.Path:
 
 
 def is_kept(sources: Iterable[pathlib.Path]) -> bool:
-    """Whether something compiled from these sources lies on disk."""
-    folder = cache_root() / source_key(sources)
-    return next(folder.rglob("*.nbi"), None) is not None
+    """Whether all that a start needs was compiled from these sources before."""
+    return (cache_root() / source_key(sources) / WHOLE).exists()
+
+
+def keep(sources: Iterable[pathlib.Path]) -> None:
+    """All that a start needs lies on disk now; where nothing can be written, it does not."""
+    with contextlib.suppress(OSError):
+        (cache_root() / source_key(sources) / WHOLE).touch()
 
 
 def use_cache(sources: Iterable[pathlib.Path]) -> pathlib.Path | None:

@@ -19,6 +19,7 @@ from streamtrader.kernel.orders import Refusal
 from streamtrader.runtime.assembly import assemble
 from streamtrader.runtime.engine import Engine
 from streamtrader.runtime.loading import class_sources, classes_of, loop_sources, placements_of, terms_of
+from streamtrader.runtime.warmup import prepare
 from streamtrader.storage.tape import Tape
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def engine_for(settings: Settings, instruments: Sequence[Instrument], *, interpr
     placements = placements_of(settings, instruments)
     if interpreted:
         return _dry(assemble(instruments, placements, terms_of(settings), interpreted=True), settings)
+    prepare(settings)
     sources = class_sources(classes_of(placements))
     engine = assemble(
         instruments, placements, terms_of(settings), loop_sources=loop_sources(), class_sources=sources

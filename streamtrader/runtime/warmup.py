@@ -1,8 +1,7 @@
-"""Compiling before anybody waits for it, on both cores.
+"""Compiling before anybody waits for it, on several cores.
 
-Layouts are all that the compiler needs, so stand-ins will do for instruments. On a cold start a second process
-compiles its share (the scanner of frames, the classes of strategies and rules, and some parts of the loop), while this
-one compiles the rest of the loop; then everything is found on disk. Should the helper fail, all is compiled here.
+Layouts are all that the compiler needs, so stand-ins will do for instruments. On a cold start processes compile a share
+each, and then everything is found on disk; what a helper did not manage is compiled by whoever needs it.
 """
 
 from __future__ import annotations
@@ -19,16 +18,26 @@ from typing import TYPE_CHECKING
 
 from streamtrader.config import Settings
 from streamtrader.instruments import Instrument
-from streamtrader.kernel.calls import is_kept, use_cache
+from streamtrader.kernel.calls import is_kept, keep, use_cache
 from streamtrader.runtime.assembly import compile_classes
 from streamtrader.runtime.entry import PARTS, loop_entries, part_code
 from streamtrader.runtime.loading import class_sources, classes_of, loop_sources, placements_of, scanner_for_frames
-from streamtrader.runtime.replay import engine_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from streamtrader.venues.binance.scan import Scanner
 
-HELPERS_PARTS = ("match_code", "settle_code")  # little of what these need is needed by the others
+LOOP, SCANNER, CLASSES = "loop", "scanner", "classes"
+EVERYTHING = (*PARTS, LOOP, SCANNER, CLASSES)  # those of the loop first: the others are kept under names of their own
+# What the processes of a first start compile, by their number: parts of one share have the most in common, and all shares
+# take about as long. Compiled alone, the parts take 0.5 to 7 s.
+SHARES: dict[int, tuple[tuple[str, ...], ...]] = {
+    1: (EVERYTHING,),
+    2: (("deliver_code", "liquidate_code", LOOP), ("match_code", "settle_code", SCANNER, CLASSES)),
+    3: (("deliver_code", "liquidate_code"), ("match_code", LOOP), ("settle_code", SCANNER, CLASSES)),
+    4: (("deliver_code", "liquidate_code"), ("match_code", LOOP), ("settle_code", CLASSES), (SCANNER,)),
+}
 HELPER_S_MOST = 120.0  # a helper that hangs is given up
 
 
@@ -43,58 +52,77 @@ def place_holders(settings: Settings) -> tuple[Instrument, ...]:
 def warm(settings: Settings) -> tuple[Scanner, float]:
     """Compile, or take from disk, all that the first event will need; also says how long that took."""
     started_s = time.perf_counter()
+    with _uncollected():
+        prepare(settings)
+        _compile(settings, EVERYTHING)
+    return scanner_for_frames(), time.perf_counter() - started_s
+
+
+def prepare(settings: Settings) -> None:
+    """On a first start compile on all cores and leave everything on disk, where whoever needs it will find it."""
+    if is_kept(loop_sources()) or use_cache(loop_sources()) is None:
+        return
+    own, *others = SHARES[min(os.cpu_count() or 1, max(SHARES))]
+    helpers: list[subprocess.Popen[bytes]] = []
+    with _uncollected():
+        try:
+            with contextlib.suppress(OSError):
+                helpers.extend(_start_helper(settings, share) for share in others)
+            _compile(settings, own)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                for helper in helpers:
+                    helper.wait(HELPER_S_MOST)
+        finally:
+            for helper in helpers:
+                helper.kill()
+                helper.wait()
+        _compile(settings, EVERYTHING)
+    keep(loop_sources())
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """The compiler makes millions of objects and hardly a cycle: collecting takes a sixth of its time."""
     was_collecting = gc.isenabled()
-    gc.disable()  # the compiler makes millions of objects and hardly a cycle: collecting takes a sixth of its time
+    gc.disable()
     try:
-        if not is_kept(loop_sources()) and (os.cpu_count() or 1) > 1:
-            _compile_together(settings)
-        engine_for(settings, place_holders(settings))
-        scanner = scanner_for_frames()
+        yield
     finally:
         if was_collecting:
             gc.enable()
-    return scanner, time.perf_counter() - started_s
 
 
-def _compile_together(settings: Settings) -> None:
-    """Leave everything on disk. What the helper did not manage is compiled by whoever needs it."""
-    if use_cache(loop_sources()) is None or (helper := _start_helper(settings)) is None:
-        return
-    try:
-        for name in sorted(PARTS.keys() - set(HELPERS_PARTS)):
-            part_code(name, cache=True)
-        loop_entries(cache=True)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            helper.wait(HELPER_S_MOST)
-    finally:
-        helper.kill()
-        helper.wait()
-
-
-def _start_helper(settings: Settings) -> subprocess.Popen[bytes] | None:
-    try:
-        helper = subprocess.Popen(
-            [sys.executable, "-m", "streamtrader.runtime.warmup"],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-    except OSError:
-        return None
+def _start_helper(settings: Settings, share: Sequence[str]) -> subprocess.Popen[bytes]:
+    helper = subprocess.Popen(
+        [sys.executable, "-m", "streamtrader.runtime.warmup", *share],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     assert helper.stdin is not None
     helper.stdin.write(json.dumps(settings.as_json()).encode())
     helper.stdin.close()
     return helper
 
 
-def main() -> None:
-    """The helper: its share, largest first."""
-    settings = Settings.model_validate_json(sys.stdin.read())
-    gc.disable()
+def _compile(settings: Settings, share: Sequence[str]) -> None:
+    """What was compiled before comes from disk, or from memory."""
     use_cache(loop_sources())
-    for name in HELPERS_PARTS:
-        part_code(name, cache=True)
-    scanner_for_frames()
-    placements = placements_of(settings, place_holders(settings))
-    compile_classes(placements, class_sources(classes_of(placements)))
+    for name in share:
+        if name == LOOP:
+            loop_entries(cache=True)
+        elif name == SCANNER:
+            scanner_for_frames()
+        elif name == CLASSES:
+            placements = placements_of(settings, place_holders(settings))
+            compile_classes(placements, class_sources(classes_of(placements)))
+        else:
+            part_code(name, cache=True)
+
+
+def main() -> None:
+    """A helper: its share, in the order given."""
+    settings = Settings.model_validate_json(sys.stdin.read())
+    with _uncollected():
+        _compile(settings, sys.argv[1:])
 
 
 if __name__ == "__main__":
