@@ -222,7 +222,7 @@ class Takers(Desk):
         """By what fraction own trades, and what this order can take now, move the prices that it pays."""
         minutes = market.minutes
         minutes.roll(due_ns)
-        size = market.size_of(min(order.lots, self.available(order, market, -1, 0.0)))
+        size = market.size_of(min(order.lots, self.available(order, due_ns, market, -1, 0.0)))
         signed = size if order.side == BUY else -size
         return self.impact.mean_shift(signed, minutes.day_volume(), minutes.day_volatility(), due_ns)
 
@@ -236,10 +236,10 @@ class Takers(Desk):
         """How many lots it would be filled with now: all or none of it must know before it takes any."""
         barrier = self.own_price(order) if self.self_trade & CANCEL_TAKER else -1
         shift = self.shift_for(order, due_ns, market) if self.has_impact else 0.0
-        lots = self.available(order, market, barrier, shift)
+        lots = self.available(order, due_ns, market, barrier, shift)
         return min(lots, self.reducible_lots(order.side)) if order.reduce_only else lots
 
-    def available(self, order: Resting, market: Market, barrier: int, shift: float) -> int:
+    def available(self, order: Resting, due_ns: int, market: Market, barrier: int, shift: float) -> int:
         """How many lots `take` can find for it, less what we took before, as far as memory and reports go."""
         side = 1 - order.side
         ticks = market.book.top[side]
@@ -256,7 +256,7 @@ class Takers(Desk):
                 break
             lots += self.untaken(key, market.book.lots_at(side, ticks))
             ticks = market.book.next_level(side, ticks)
-        return lots if self.participation == 0.0 else min(lots, self.allowance(market, market.now_ns))
+        return lots if self.participation == 0.0 else min(lots, self.allowance(market, due_ns))
 
     def take_bare(self, order: Resting, due_ns: int, market: Market) -> None:
         """No book was ever seen: the last price, made worse, for a share of the candle's volume."""

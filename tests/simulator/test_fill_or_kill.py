@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from streamtrader.events import BUY, SELL
+from streamtrader.kernel.minutes import MINUTE_NS
 from streamtrader.kernel.orders import Refusal
+from streamtrader.runtime.taking import TakingTerms
 from streamtrader.simulator.takers import SelfTrade
-from tests.kernel.play import TERMS, Script, planned, run
+from tests.kernel.play import MS, START_NS, TERMS, Script, planned, run
 from tests.kernel.players import FILL_OR_KILL, IMMEDIATE, ORDER, REDUCE_ONLY, STOP_AT
 from tests.simulator.rows import ends
 from tests.simulator.scenes import beats, scene
@@ -65,3 +67,18 @@ def test_fill_or_kill_takes_nothing_where_the_venue_cannot_remember_all_of_it():
     outcome = run(script, lambda: planned((1, ORDER, BUY, 3.3, 102.0), (1, FILL_OR_KILL, 0)))
 
     assert outcome.fills() == []
+
+
+def test_fill_or_kill_may_take_the_share_of_the_minute_in_which_it_arrives():
+    """A tenth of 10.0 when it is sent; the next minute has begun when it arrives, and its share is a tenth of 1.0."""
+    begin_ms = (MINUTE_NS - START_NS % MINUTE_NS) // MS  # of the first whole minute
+    script = scene().at(begin_ms - 1).trade(101.0, 10.0, BUY).at(begin_ms + 1).trade(101.0, 1.0, BUY)
+    sent_ms = begin_ms + MINUTE_NS // MS - 10
+    plan = planned((sent_ms, ORDER, BUY, 0.5, 101.0), (sent_ms, FILL_OR_KILL, 0))
+
+    outcome = run(
+        beats(script, sent_ms, sent_ms + 100), lambda: plan, terms=replace(TERMS, taking=TakingTerms(participation=0.1))
+    )
+
+    assert outcome.fills() == []
+    assert ends(outcome) == [(1, Refusal.KILLED_UNFILLED)]
