@@ -156,12 +156,8 @@ class Desk(Record):
 
     def claim(self, key: int, displayed: int, wanted: int) -> int:
         """What may still be had of a displayed level; it is remembered as taken. Full memory: nothing."""
-        index = -1
-        for at in range(self.taken_count):
-            if self.taken[at, 0] == key:
-                index = at
-        before = self.taken[index, 1] if index >= 0 else 0
-        lots = min(wanted, displayed - before)
+        index = self.place_of(key)
+        lots = min(wanted, self.left_of(index, displayed))
         if lots <= 0:
             return 0
         if not self.has_room():
@@ -173,26 +169,23 @@ class Desk(Record):
             index = self.taken_count
             self.taken_count += 1
             self.taken[index, 0] = key
-        self.taken[index, 1] = before + lots
+            self.taken[index, 1] = 0
+        self.taken[index, 1] += lots
         return lots
 
     def give_back(self, key: int, lots: int) -> None:
         """Claimed, but not filled."""
         if self.participation > 0.0:
             self.share_lots -= lots
+        self.taken[self.place_of(key), 1] -= lots
+
+    def place_of(self, key: int) -> int:
+        """Where a level stands among those that were taken from; -1: we took nothing of it."""
         for at in range(self.taken_count):
             if self.taken[at, 0] == key:
-                self.taken[at, 1] -= lots
+                return at
+        return -1
 
-    def remembers(self, key: int) -> bool:
-        for at in range(self.taken_count):  # noqa: SIM110 - compiled code knows no generators
-            if self.taken[at, 0] == key:
-                return True
-        return False
-
-    def untaken(self, key: int, displayed: int) -> int:
-        """What of a level is not ours yet."""
-        for at in range(self.taken_count):
-            if self.taken[at, 0] == key:
-                return max(0, displayed - self.taken[at, 1])
-        return displayed
+    def left_of(self, index: int, displayed: int) -> int:
+        """What of the level at such a place is not ours yet."""
+        return displayed - self.taken[index, 1] if index >= 0 else displayed

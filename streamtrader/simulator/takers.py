@@ -250,11 +250,11 @@ class Takers(Desk):
                 break
             if barrier >= 0 and (ticks > barrier if order.side == BUY else ticks < barrier):
                 break
-            key = ticks * 2 + side
-            unknown += 0 if self.remembers(key) else 1
+            index = self.place_of(ticks * 2 + side)
+            unknown += 0 if index >= 0 else 1
             if self.taken_count + unknown > len(self.taken):
                 break
-            lots += self.untaken(key, market.book.lots_at(side, ticks))
+            lots += max(0, self.left_of(index, market.book.lots_at(side, ticks)))
             ticks = market.book.next_level(side, ticks)
         return lots if self.participation == 0.0 else min(lots, self.allowance(market, due_ns))
 

@@ -98,7 +98,7 @@ class SimulatedVenue(Makers):
 
     def answer(self, now_ns: int, order: Order) -> bool:
         """The end of an order that never left: told like the venue's own answers, at once."""
-        if self.reports.free() <= 2 * (self.count + 1):
+        if not self.can_answer():
             return False
         return self.reports.push(now_ns, CANCELLED, order.id, order.ticks, order.open_lots(), 0, 0) >= 0
 
