@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from streamtrader.cli.common import console_for_people
 
 if TYPE_CHECKING:
     from streamtrader.runtime.checking import CheckResult
     from streamtrader.runtime.checking_findings import Finding
 
-WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
 STYLES = {"fault": "bold red", "warning": "yellow"}
 
 
 def show_check(result: CheckResult) -> None:
     """Print the report on standard output."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    console = console_for_people()
     for name, text in _figures(result):
-        console.print(Text(f"{name:24} {text}"))
+        console.print(f"{name:24} {text}")
     if result.findings:
         console.print(_table(result.findings))
     warnings = len(result.findings) - result.faults
-    console.print(Text(f"{_kinds(result.faults, 'fault')}, {_kinds(warnings, 'warning')}"))
+    console.print(f"{_kinds(result.faults, 'fault')}, {_kinds(warnings, 'warning')}")
 
 
 def _kinds(count: int, what: str) -> str:
@@ -69,7 +68,7 @@ def _table(findings: list[Finding]) -> Table:
             f"{finding.event:,}" if has_place else "",
             _time(finding.at_ns) if has_place else "",
             finding.instrument,
-            Text(finding.meaning + (f"; {finding.detail}" if finding.detail else "")),
+            finding.meaning + (f"; {finding.detail}" if finding.detail else ""),
         )
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,12 @@ import typer
 from streamtrader.errors import ConfigError, StreamTraderError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from streamtrader.config import Settings
 
+WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT, DISK_FULL = range(7)
 
 ConfigOption = Annotated[list[Path] | None, typer.Option("-c", "--config", help="A settings file; repeatable.")]
@@ -109,6 +113,25 @@ def tell(document: dict[str, Any], *, is_json: bool, show: Callable[[], None] | 
         for name, value in document.items():
             sys.stdout.write(f"{name:24} {value}\n")
     sys.stdout.flush()
+
+
+def console_for_people() -> Console:
+    """For results on standard output. Brackets are brackets: paths and errors of users may hold some."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+
+
+def table_of(titles: Sequence[str], rows: Iterable[Sequence[str]], *, texts: Collection[str]) -> Table:
+    """Numbers stand to the right, the columns of `texts` to the left."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bright_black")
+    for title in titles:
+        table.add_column(title, justify="left" if title in texts else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 @contextmanager

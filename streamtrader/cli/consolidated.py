@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from streamtrader.cli.common import JsonOption, VerboseOption, common, tell, told_errors
-
-WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
+from streamtrader.cli.common import JsonOption, VerboseOption, common, console_for_people, table_of, tell, told_errors
 
 
 def consolidated(
@@ -35,29 +32,15 @@ def consolidated(
 
 
 def _show(document: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bright_black")
-    for title in (
-        "venue",
-        "symbol",
-        "market",
-        "fee, bp",
-        "counts",
-        "best bid",
-        "best ask",
-        "quoted bid",
-        "quoted ask",
-    ):
-        is_text = title in ("venue", "symbol", "market")
-        table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
+    rows = []
     for leg in document["legs"]:
         shares = [leg[f"leads_{side}_share"] for side in ("bid", "ask", "quoted_bid", "quoted_ask")]
         percents = [f"{value:.2%}" for value in (leg["counts_share"], *shares)]
-        table.add_row(leg["venue"], leg["symbol"], leg["kind"], f"{leg['taker_fee_bps']:g}", *percents)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
-    console.print(table)
+        rows.append((leg["venue"], leg["symbol"], leg["kind"], f"{leg['taker_fee_bps']:g}", *percents))
+    names = ("venue", "symbol", "market")
+    titles = (*names, "fee, bp", "counts", "best bid", "best ask", "quoted bid", "quoted ask")
+    console = console_for_people()
+    console.print(table_of(titles, rows, texts=names))
     for name in ("locked", "crossed", "profitable"):
         state = document[name]
         console.print(

@@ -11,13 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from streamtrader.cli import consolidated, get
-from streamtrader.cli.common import FAILED, USAGE, JsonOption, PlainOption, VerboseOption, common, tell, told_errors
+from streamtrader.cli.common import (
+    FAILED,
+    USAGE,
+    JsonOption,
+    PlainOption,
+    VerboseOption,
+    common,
+    console_for_people,
+    tell,
+    told_errors,
+)
 from streamtrader.cli.datasets import DATASETS, FILE_EXPORTS, export_dataset, import_dataset, is_dataset
 from streamtrader.cli.lake import LAKE, export_lake, import_lake
 
 AUTO = "auto"
 CAPTURES = ("binance-raw", "cryptofeed", "cryptofeed-text", "cbcap", "json-lines", "json-document")
-WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
 
 app = typer.Typer(help="Import, export, download, check and list tapes.", no_args_is_help=True)
 app.command("get")(get.get)
@@ -163,7 +172,6 @@ def list_(
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bright_black")
@@ -177,5 +185,4 @@ def _show(rows: list[dict[str, Any]]) -> None:
         seconds = (row["last_ns"] - row["first_ns"]) / 1e9
         names = ", ".join(row["instruments"])
         table.add_row(row["tape"], f"{row['events']:,}", f"{seconds:,.0f}", f"{row['bytes'] / 2**20:,.1f}", names)
-    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
-    Console(highlight=False, width=width).print(table if rows else "no tapes here")
+    console_for_people().print(table if rows else "no tapes here")

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamtrader.cli.common import FAILED, JsonOption, VerboseOption, common, tell, told_errors
+from streamtrader.cli.common import (
+    FAILED,
+    JsonOption,
+    VerboseOption,
+    common,
+    console_for_people,
+    table_of,
+    tell,
+    told_errors,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from streamtrader.runtime.ledgers import LedgerReport
 
-WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
+TEXTS = ("strategy", "symbol", "in", "day")
 SHOWN_PLACES = Decimal("1e-8")
 _SHOWN = Context(prec=100, rounding=ROUND_HALF_EVEN)
 DAYS_SHOWN = 31
@@ -79,21 +87,19 @@ def ledger(
 
 
 def _show(report: LedgerReport, document: dict[str, Any], *, is_run: bool) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    console = console_for_people()
     _show_positions(console, document)
     _show_sums(console, document)
     _show_days(console, document)
     for difference in report.differences:
-        console.print(difference, markup=False)
+        console.print(difference)
     for note in report.notes:
-        console.print(f"note: {note}", markup=False)
+        console.print(f"note: {note}")
     told = f"{report.fill_count:,} fills, {report.charge_count:,} charges, {report.repeated_count:,} repeated"
     if is_run:
         count = report.difference_count
         told += f"; {count:,} {'difference' if count == 1 else 'differences'} to what the run stored"
-    console.print(f"{told}; method {document['method']}, in {document['currency']}", markup=False)
+    console.print(f"{told}; method {document['method']}, in {document['currency']}")
 
 
 def _show_positions(console: Console, document: dict[str, Any]) -> None:
@@ -103,36 +109,27 @@ def _show_positions(console: Console, document: dict[str, Any]) -> None:
         for position in document["positions"]
     ]
     if rows:
-        _table(console, ("strategy", "symbol", *(name.replace("_", " ") for name in names), "in"), rows)
+        titles = ("strategy", "symbol", *(name.replace("_", " ") for name in names), "in")
+        console.print(table_of(titles, rows, texts=TEXTS))
 
 
 def _show_sums(console: Console, document: dict[str, Any]) -> None:
     rows = [(line["strategy"], *(_shown(line[name]) for name in SUMS)) for line in document["strategies"]]
     if len(rows) > 1:
         rows.append(("all", *(_shown(document[name]) for name in SUMS)))
-    _table(console, ("strategy", *SUMS), rows)
+    console.print(table_of(("strategy", *SUMS), rows, texts=TEXTS))
     money = [f"{_shown(amount)} {currency}" for currency, amount in document["balances"].items()]
-    console.print(f"balances: {', '.join(money) or 'none'}", markup=False)
+    console.print(f"balances: {', '.join(money) or 'none'}")
 
 
 def _show_days(console: Console, document: dict[str, Any]) -> None:
     names = ("start", "realized", "unrealized", "fees", "funding", "interest", "currency", "end", "drawdown_worst")
     rows = [(day["day"].removesuffix("T00:00"), *(_shown(day[name]) for name in names)) for day in document["days"]]
     if len(rows) > DAYS_SHOWN:
-        console.print(f"the last {DAYS_SHOWN} of {len(rows)} days; --json has all", markup=False)
+        console.print(f"the last {DAYS_SHOWN} of {len(rows)} days; --json has all")
     if rows:
-        _table(console, ("day", *(name.replace("_", " ") for name in names)), rows[-DAYS_SHOWN:])
-
-
-def _table(console: Console, titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bright_black")
-    for title in titles:
-        table.add_column(title, justify="left" if title in ("strategy", "symbol", "in", "day") else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+        titles = ("day", *(name.replace("_", " ") for name in names))
+        console.print(table_of(titles, rows[-DAYS_SHOWN:], texts=TEXTS))
 
 
 def _shown(text: str | None) -> str:

@@ -19,7 +19,9 @@ from streamtrader.cli.common import (
     StrategyOption,
     VerboseOption,
     common,
+    console_for_people,
     settings_of,
+    table_of,
     tell,
     told_errors,
 )
@@ -68,19 +70,16 @@ def replay(
 
 
 def _show_replay(document: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    table = Table(box=None, header_style="bright_black")
-    for title in ("strategy", "orders", "fills", "partial", "refused", "position", "fees", "pnl"):
-        table.add_column(title, justify="left" if title == "strategy" else "right")
-    for seat in document["seats"]:
-        table.add_row(
+    console = console_for_people()
+    titles = ("strategy", "orders", "fills", "partial", "refused", "position", "fees", "pnl")
+    rows = [
+        (
             seat["strategy"], f"{seat['orders']:,}", f"{seat['fills']:,}", f"{seat['partial_fills']:,}",
             f"{seat['refused']:,}", f"{seat['position']:g}", f"{seat['fees']:,.2f}", f"{seat['pnl']:+,.2f}",
-        )  # fmt: skip
-    console.print(table)
+        )
+        for seat in document["seats"]
+    ]  # fmt: skip
+    console.print(table_of(titles, rows, texts=("strategy",)))
     console.print(
         f"{document['events']:,} events in {document['seconds']:.3f} s ({document['events_per_s'] / 1e6:.1f} M/s)   "
         f"pnl {document['pnl']:+,.2f}   fees {document['fees']:,.2f}   state {document['state_sha256'][:16]}"

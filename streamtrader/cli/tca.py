@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,12 +16,14 @@ from streamtrader.cli.common import (
     StrategyOption,
     VerboseOption,
     common,
+    console_for_people,
     settings_of,
+    table_of,
     tell,
     told_errors,
 )
 
-WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
+NAMES = ("strategy", "instrument", "side")
 PlacesArgument = Annotated[
     list[Path], typer.Argument(help="A run's directory; or tapes to replay, with the options of `replay`.")
 ]
@@ -60,25 +61,8 @@ def _records(places: list[Path], options: Common) -> Any:
     return records_of_run(places[0])
 
 
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
-
-
-def _table(titles: tuple[str, ...], rows: list[list[str]], *, texts: int) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bright_black")
-    for at, title in enumerate(titles):
-        table.add_column(title, justify="left" if at < texts else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
 def _show_costs(document: dict[str, Any]) -> None:
-    console = _console()
+    console = console_for_people()
     named = [((one["strategy"], one["instrument"], one["side"]), one) for one in document["groups"]]
     named += [(("total", one["quote"], ""), one) for one in document["totals"]]
     parts = ("delay", "timing", "spread", "impact", "fees", "total")
@@ -87,8 +71,8 @@ def _show_costs(document: dict[str, Any]) -> None:
          _number(one["implementation_shortfall"]["bps"], "+.2f"), f"{float(one['costs']['total']['quote']):+,.2f}"]
         for names, one in named
     ]  # fmt: skip
-    titles = ("strategy", "instrument", "side", "fills", *(f"{part}, bp" for part in parts), "shortfall, bp", "cost")
-    console.print(_table(titles, costs, texts=3))
+    titles = (*NAMES, "fills", *(f"{part}, bp" for part in parts), "shortfall, bp", "cost")
+    console.print(table_of(titles, costs, texts=NAMES))
     console.print()
     ways = [
         [*names, _number(one["fill_ratio"], ".1%"), _number(one["maker_share"], ".1%"),
@@ -96,16 +80,16 @@ def _show_costs(document: dict[str, Any]) -> None:
          _number(one["quoted_spread_bps"], ".2f"), _number(one["effective_spread_bps"], "+.2f")]
         for names, one in named
     ]  # fmt: skip
-    titles = ("strategy", "instrument", "side", "filled", "made", "first fill, ms", "end, ms", "queue, ms")
-    console.print(_table((*titles, "quoted, bp", "effective, bp"), ways, texts=3))
+    titles = (*NAMES, "filled", "made", "first fill, ms", "end, ms", "queue, ms", "quoted, bp", "effective, bp")
+    console.print(table_of(titles, ways, texts=NAMES))
     console.print()
     marks = [
         [*names, *(_number(mark["markout"]["bps"], "+.2f") for mark in one["markouts"]),
          f"{max(mark['missing'] for mark in one['markouts']):,}"]
         for names, one in named
     ]  # fmt: skip
-    titles = ("strategy", "instrument", "side", *(f"after {one:g} s, bp" for one in document["horizons_s"]), "missing")
-    console.print(_table(titles, marks, texts=3))
+    titles = (*NAMES, *(f"after {one:g} s, bp" for one in document["horizons_s"]), "missing")
+    console.print(table_of(titles, marks, texts=NAMES))
     for charge in document["charges"]:
         console.print(f"{charge['strategy']} {charge['instrument']}: {charge['kind']} {charge['paid']} {charge['asset']}")
     for note in document["notes"]:
@@ -156,7 +140,7 @@ def _write(path: Path, text: str) -> None:
 def _show_calibrated(document: dict[str, Any]) -> None:
     from streamtrader.runtime.calibrating import as_overrides
 
-    console = _console()
+    console = console_for_people()
     rows = []
     if document["latency"] is not None:
         latency = document["latency"]
@@ -176,6 +160,6 @@ def _show_calibrated(document: dict[str, Any]) -> None:
         reach = f"{fee['lowest_bps']:g} to {fee['highest_bps']:g}"
         name = f"{fee['liquidity']} fee, bp, {fee['instrument']}"
         rows.append([name, f"{fee['mean_bps']:g}", reach, f"{fee['fills']:,}"])
-    console.print(_table(("fitted", "value", "95 %", "samples"), rows, texts=1))
+    console.print(table_of(("fitted", "value", "95 %", "samples"), rows, texts=("fitted",)))
     for line in (*document["silent"], *(f"note: {note}" for note in document["notes"]), *as_overrides(document)):
         console.print(line)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from streamtrader.cli.common import JsonOption, common, tell, told_errors
+from streamtrader.cli.common import JsonOption, common, console_for_people, tell, told_errors
 
 
 def venues(as_json: JsonOption = False) -> None:
@@ -19,7 +18,6 @@ def venues(as_json: JsonOption = False) -> None:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bright_black")
@@ -31,4 +29,4 @@ def _show(rows: list[dict[str, Any]]) -> None:
             "needed" if row["needs_key"] else "none", "yes" if row["can_hedge"] else "no",
             "gapless" if row["can_rotate"] else "gap", row["proof"],
         )  # fmt: skip
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    console_for_people().print(table)

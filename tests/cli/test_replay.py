@@ -119,6 +119,18 @@ def test_people_get_a_table(short_tape):
     assert "EmaCross" in outcome.out and "events in" in outcome.out
 
 
+def test_what_a_users_strategy_raised_is_told_to_the_letter(short_tape, tmp_path):
+    """Brackets too, which a terminal's markup would take away or stumble over."""
+    raising = 'def on_trade(self, trade, broker):\n        raise ValueError("no level [bid] beyond [/ask]")\n'
+    (tmp_path / "raises.py").write_text(
+        f"from streamtrader.strategies import PythonStrategy\n\n\nclass Raises(PythonStrategy):\n    {raising}"
+    )
+
+    outcome = called("replay", short_tape, "--strategy", f"{tmp_path}/raises.py:Raises", code=1)
+
+    assert "raised ValueError: no level [bid] beyond [/ask]" in outcome.out
+
+
 def test_a_replay_tells_the_worst_and_the_best_queue_beside_its_own(short_tape):
     arguments = ("replay", short_tape, "--strategy", "ImbalanceMaker", "--json")
 
