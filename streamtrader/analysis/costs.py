@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from streamtrader.units import decimal_text
+
 EXACT = decimal.Context(prec=120, traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow])
 UNKNOWN = -1  # a middle that is not known
 PARTS = ("delay", "timing", "spread", "impact")
@@ -224,15 +226,15 @@ class Tally:
             "orders": dict(sorted(self.orders.items())),
             "fills": sum(self.fills.values()),
             "taker_fills": self.fills[True],
-            "value": text(taken + made),
+            "value": decimal_text(taken + made),
             "maker_share": _ratio(made, taken + made),
             "fill_ratio": sum(self.filled.values()) / sent if sent else None,
             "arrival_slippage": _money(self.slippage(), self.decided_value),
             "costs": {name: _money(cost, self.decided_value) for name, cost in costs.items()},
             "implementation_shortfall": _money(shortfall, self.wanted_value),
             "opportunity": _money(self.opportunity, self.wanted_value),
-            "fees": text(self.fees),
-            "other_fees": {asset: text(fee) for asset, fee in sorted(self.other_fees.items())},
+            "fees": decimal_text(self.fees),
+            "other_fees": {asset: decimal_text(fee) for asset, fee in sorted(self.other_fees.items())},
             "effective_spread_bps": _bps(2 * self.effective, self.spread_value),
             "quoted_spread_bps": _bps(2 * self.quoted, self.spread_value),
             "to_first_fill_ms": spread_of(self.to_first_fill_ns),
@@ -281,13 +283,6 @@ def joined(tallies: Iterable[Tally], horizons_s: Sequence[float]) -> Tally:
     return total
 
 
-def text(number: Decimal) -> str:
-    """Without exponent and without trailing zeros."""
-    plain = format(number, "f")
-    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
-    return "0" if plain in ("-0", "") else plain
-
-
 def spread_of(values_ns: Sequence[int]) -> dict[str, float] | None:
     """Median, 90 % and longest in milliseconds (the value at or above that share of the sorted ones), and how many."""
     if not values_ns:
@@ -306,4 +301,4 @@ def _bps(part: Decimal, whole: Decimal) -> float | None:
 
 
 def _money(cost: Decimal, value: Decimal) -> dict[str, Any]:
-    return {"quote": text(cost), "bps": _bps(cost, value)}
+    return {"quote": decimal_text(cost), "bps": _bps(cost, value)}

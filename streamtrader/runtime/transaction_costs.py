@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
-from streamtrader.analysis.costs import EXACT, Tally, joined, tallies_of, text
+from streamtrader.analysis.costs import EXACT, Tally, joined, tallies_of
 from streamtrader.errors import ConfigError, RunDirectoryError
 from streamtrader.runtime.middles import Moments
-from streamtrader.units import NS_PER_S
+from streamtrader.units import NS_PER_S, decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +21,15 @@ HORIZONS_MOST = 20
 DAY_S = 86_400.0
 
 
-def horizons_of(text_: str) -> tuple[float, ...]:
+def horizons_of(text: str) -> tuple[float, ...]:
     """`1,5,30` as seconds, ascending; ConfigError where they are no numbers above zero and up to a day."""
     try:
-        horizons = sorted({float(part) for part in text_.split(",")})
+        horizons = sorted({float(part) for part in text.split(",")})
     except ValueError:
         horizons = []
     if not horizons or len(horizons) > HORIZONS_MOST or not all(0.0 < one <= DAY_S for one in horizons):
         raise ConfigError(
-            f"--horizons must be up to {HORIZONS_MOST} numbers of seconds above 0 and up to {DAY_S:g}, not {text_!r}"
+            f"--horizons must be up to {HORIZONS_MOST} numbers of seconds above 0 and up to {DAY_S:g}, not {text!r}"
         )
     return tuple(horizons)
 
@@ -103,6 +103,6 @@ def _charges_of(records: OrderRecords) -> list[dict[str, Any]]:
             sums[key] = sums.get(key, Decimal(0)) + Decimal(row["amount"])
     instruments = records.tapes[0].instruments
     return [
-        {"strategy": strategy, "instrument": instruments[at].symbol, "kind": kind, "asset": asset, "paid": text(paid)}
+        {"strategy": strategy, "instrument": instruments[at].symbol, "kind": kind, "asset": asset, "paid": decimal_text(paid)}
         for (strategy, at, kind, asset), paid in sorted(sums.items())
     ]
