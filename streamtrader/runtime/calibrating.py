@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamtrader.analysis.costs import UNKNOWN
 from streamtrader.analysis.fits import NORMAL_95, ORDERS_LEAST, through_origin
-from streamtrader.config import DEFAULTS
 from streamtrader.events import BID, Kind
 from streamtrader.runtime.latency_fit import LatencyFit, fit_latency
 from streamtrader.runtime.middles import Moments
@@ -18,7 +16,7 @@ from streamtrader.runtime.transaction_costs import measure
 from streamtrader.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
     from streamtrader.runtime.order_records import OrderRecords
     from streamtrader.storage.tape import Tape
@@ -44,8 +42,7 @@ def calibrated(records: OrderRecords) -> dict[str, Any]:
         silent.append(f"queue: fewer than {LEAST} plain limit orders with an acknowledgement rested")
     document["impact"] = _impact_told(records, settings, silent)
     document["fees"] = _fees_told(records, settings, silent)
-    known = {name: value for name, value in settings.items() if name in type(DEFAULTS.simulator).model_fields}
-    return document | {"settings": known, "silent": silent, "notes": records.notes}
+    return document | {"settings": settings, "silent": silent, "notes": records.notes}
 
 
 def _latency_told(fit: LatencyFit, settings: dict[str, float | str], silent: list[str]) -> dict[str, Any]:
@@ -92,7 +89,6 @@ def _queue_told(fit: QueueFit, settings: dict[str, float | str], silent: list[st
 def _impact_told(records: OrderRecords, settings: dict[str, float | str], silent: list[str]) -> dict[str, Any]:
     """Y of the square-root law, from what takers paid beyond half the spread: mean relative cost = Y sigma sqrt(q / V)."""
     measure(records, ())
-    activity: dict[int, tuple[float, float]] = {}
     lots: dict[int, int] = {}
     cost: dict[int, int] = {}
     orders = {}
@@ -103,13 +99,12 @@ def _impact_told(records: OrderRecords, settings: dict[str, float | str], silent
             orders[key] = fill.order
             lots[key] = lots.get(key, 0) + fill.lots
             cost[key] = cost.get(key, 0) + parts[3]
+    activities = activities_of(records.tapes, {order.group[1] for order in orders.values()})
     x, y, shares = [], [], []
     for key, order in orders.items():
         instrument = order.group[1]
-        if instrument not in activity:
-            activity[instrument] = activity_of(records.tapes, instrument)
-        volume, volatility = activity[instrument]
-        if volume <= 0.0 or volatility <= 0.0 or order.arrival_middle == UNKNOWN:
+        volume, volatility = activities[instrument]
+        if volume <= 0.0 or volatility <= 0.0:
             continue
         share = lots[key] / records.tapes[0].instruments[instrument].lots_per_unit / volume
         shares.append(share)
@@ -131,22 +126,27 @@ def _impact_told(records: OrderRecords, settings: dict[str, float | str], silent
     return document
 
 
-def activity_of(tapes: Sequence[Tape], instrument: int) -> tuple[float, float]:
+def activities_of(tapes: Sequence[Tape], instruments: Set[int]) -> dict[int, tuple[float, float]]:
     """Size traded on the tapes, and the deviation of the middle's return over all their time, from steps of a second."""
-    volume = 0.0
+    if not instruments:
+        return {}
+    volumes = dict.fromkeys(instruments, 0.0)
     for tape in tapes:
         for events in tape.events():
-            trades = events[(events["kind"] == Kind.TRADE) & (events["instrument"] == instrument)]
-            volume += float(trades["b"].sum())
+            trades = events[events["kind"] == Kind.TRADE]
+            for instrument in instruments:
+                volumes[instrument] += float(trades["b"][trades["instrument"] == instrument].sum())
     first_ns, last_ns = tapes[0].first_received_ns, tapes[-1].last_received_ns
+    steps_ns = range(first_ns, last_ns, max(NS_PER_S, (last_ns - first_ns) // STEPS_MOST))
     moments = Moments()
-    for at_ns in range(first_ns, last_ns, max(NS_PER_S, (last_ns - first_ns) // STEPS_MOST)):
-        moments.ask(at_ns, instrument, before=False)
-    if len(moments) == 0:
-        return volume, 0.0
+    asked = {each: [moments.ask(at_ns, each, before=False) for at_ns in steps_ns] for each in instruments}
     moments.look(tapes)
-    known = moments.bests[moments.bests[:, BID] >= 0].sum(axis=1)
-    return volume, float(np.sqrt((np.diff(np.log(known)) ** 2).sum()))
+    volatilities = {}
+    for instrument, numbers in asked.items():
+        bests = moments.bests[numbers]
+        middles = bests[bests[:, BID] >= 0].sum(axis=1)
+        volatilities[instrument] = float(np.sqrt((np.diff(np.log(middles)) ** 2).sum()))
+    return {each: (volumes[each], volatilities[each]) for each in instruments}
 
 
 def _fees_told(records: OrderRecords, settings: dict[str, float | str], silent: list[str]) -> list[dict[str, Any]]:

@@ -36,7 +36,6 @@ class LatencyFit:
     trip: LogNormal
     trip_quantiles: dict[str, float]
     trip_mean: float
-    trip_deviation: float
     down: LogNormal | None
     up_median: Estimate
     down_median: Estimate
@@ -59,12 +58,12 @@ def fit_latency(records: OrderRecords) -> LatencyFit | None:
     if down is None:
         half = Estimate(trip.median.value / 2.0, trip.median.error / 2.0, len(trips))
         sigma = math.sqrt(math.log1p(2.0 * (deviation / mean) ** 2))
-        return LatencyFit(trip, quantiles(trips), mean, deviation, None, half, half, sigma)
+        return LatencyFit(trip, quantiles(trips), mean, None, half, half, sigma)
     up = other_way(trip, mean, deviation, down)
     # Settings have one sigma for both ways: the variance of a sum of two such laws with these medians, solved for it.
     squares = up.value**2 + down.median.value**2
     factor = 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * deviation**2 / squares))  # factor * (factor - 1) = variance / squares
-    return LatencyFit(trip, quantiles(trips), mean, deviation, down, up, down.median, math.sqrt(math.log(factor)))
+    return LatencyFit(trip, quantiles(trips), mean, down, up, down.median, math.sqrt(math.log(factor)))
 
 
 def round_trips(records: OrderRecords) -> Floats:

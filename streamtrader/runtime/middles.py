@@ -38,9 +38,6 @@ class Moments:
         self._instruments: list[int] = []
         self.bests: Numbers = np.zeros((0, 2), np.int64)
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
     def ask(self, at_ns: int, instrument: int, *, before: bool) -> int:
         """The number of a moment: with all that was heard until `at_ns`, or with what was `before` it."""
         self._keys.append(2 * at_ns + (not before))

@@ -51,6 +51,20 @@ class Distant(Strategy):
             self.order = broker.sell(1.0, 100.3)
 
 
+class Sweeper(Strategy):
+    """Takes twice the size of every trade, buys and sells by turns."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_trade(self, trade, broker):
+        self.count += 1
+        if self.count % 2 == 1:
+            broker.buy(2.0 * trade.size)
+        else:
+            broker.sell(2.0 * trade.size)
+
+
 class Quoter(Strategy):
     """Joins both touches every 400 ms with a twentieth, and takes each order back after three seconds."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 
+import numpy as np
 import pytest
 
 from streamtrader.config import load_settings
+from streamtrader.events import SELL
 from streamtrader.runtime.calibrating import as_overrides, as_toml, calibrated
 from streamtrader.runtime.order_records import records_of_run
+from tests.kernel.play import Script
 from tests.runtime.ended_runs import ended_run, settings_with, small_market
 from tests.runtime.queueing_market import queueing_market
 
@@ -93,6 +97,32 @@ def test_a_few_orders_tell_the_round_trip_and_little_else(tmp_path):
     assert "each is half of a round trip" in told
     assert "fewer than 5 plain limit orders" in told
     assert "impact: 0 of 1 taking orders can be measured; at least 30 are wanted" in told
+
+
+def test_the_prefactor_of_the_impact_is_that_of_what_was_walked_on_every_instrument(tmp_path):
+    """Each second both books move by a tick, and half of each order is filled one tick beyond the touch."""
+    script, seconds, shapes = Script(), 60, ((100.0, 0.01, 1.0), (2_000.0, 0.1, 0.3))
+    for second in range(seconds):
+        for after_ms in (0, 100):
+            script.at(second * 1_000 + after_ms)
+            for at, (price, tick, size) in enumerate(shapes):
+                bid, ask = price + tick * (second % 2), price + tick * (1 + second % 2)
+                if after_ms:
+                    script.trade(bid, size, SELL, instrument=at)
+                else:
+                    levels = [(bid, size), (bid - tick, 4 * size)], [(ask, size), (ask + tick, 4 * size)]
+                    script.book(*levels, instrument=at)
+    script.at(seconds * 1_000 - 500).timer()
+    sweeper = "tests.runtime.scripted:Sweeper"
+
+    document = document_of(tmp_path, f'strategies=[{{name="{sweeper}"}}]', strategy=sweeper, events=script.events())
+
+    volatilities = [math.log((price + 1.5 * tick) / (price + 0.5 * tick)) * math.sqrt(seconds - 1) for price, tick, _ in shapes]
+    x = np.array(volatilities) * math.sqrt(2.0 / seconds)
+    y = np.array([0.5 * tick / (price + tick) for price, tick, _ in shapes])
+    assert document["impact"]["orders"] == 2 * seconds
+    assert document["settings"]["impact_prefactor"] == pytest.approx(float(x @ y / (x @ x)), rel=1e-3)
+    assert document["impact"]["median_share_of_volume"] == pytest.approx(2.0 / seconds)
 
 
 def test_calibration_is_deterministic(powered, tmp_path):
