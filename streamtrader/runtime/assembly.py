@@ -163,8 +163,10 @@ def _seat(
     terms.taking.write(venue, index)
     for feature in lacking(instrument) if terms.emulated is None else terms.emulated:
         setattr(venue, f"knows_{feature}", False)
+    rates = rates_of(terms.fees, instrument, instruments, maker, taker)
+    _, maker, taker = rates.tiers[0].tolist()  # by those an order must be paid for: nobody has traded for a better tier yet
     seat = Seat(venue, index, placement.instrument, owned.seat_cash, maker, taker, terms.day_offset_ns, owned.account_of[index])
-    seat["rates"] = rates_of(terms.fees, instrument, instruments, maker, taker)
+    seat["rates"] = rates
     return seat
 
 

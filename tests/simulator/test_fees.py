@@ -13,6 +13,7 @@ from streamtrader.config import load_settings
 from streamtrader.errors import ConfigError
 from streamtrader.events import ASK, BID, BUY, SELL
 from streamtrader.instruments import Instrument
+from streamtrader.kernel.account import AccountKind
 from streamtrader.kernel.outbox import FEE_IN_ASSET, TAKER, OutboxKind
 from streamtrader.kernel.rates import Traded
 from streamtrader.runtime.accounts import AccountTerms
@@ -65,6 +66,18 @@ def test_the_volume_is_that_of_the_account_whoever_of_it_has_traded(is_shared, l
     assert rows[0].tobytes() == rows[1].tobytes()
     assert rows[0]["seat"].tolist() == [0, 1, 1]
     assert rows[0]["fee"].tolist() == pytest.approx([0.1212, 0.16, last], rel=1e-12)
+
+
+def test_a_purchase_must_be_paid_for_with_the_fee_of_its_tier():
+    """0.5 at 101 costs 50.5, and 0.101 at 20 basis points; at the 5 of the instrument it would be 0.02525."""
+    spot = AccountTerms(kind=AccountKind.SPOT)
+
+    for cash, lots in ((50.55, []), (50.61, [500])):
+        terms = replace(TERMS, cash_quote=cash, account=spot, fees=FeeTerms(TWO_TIERS))
+        outcome = run(beats(scene(), 1, 60), lambda: planned((1, ORDER, BUY, 0.5, 101.0)), terms=terms)
+
+        assert outcome.rows(OutboxKind.FILLED)["lots"].tolist() == lots
+        assert outcome.seat.cash >= 0.0
 
 
 def test_a_maker_of_a_negative_tier_is_paid():
