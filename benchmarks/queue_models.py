@@ -36,7 +36,7 @@ def records_of(tape: Path, strategy: str, queue: Queue) -> OrderRecords:
 
 def figures_of(records: OrderRecords) -> dict[str, Any]:
     """Orders are those that reached the venue; `queue_ms` is from its acknowledgement to the first fill as a maker."""
-    sent = [order for order in records.orders if order.status != "refused"]
+    sent = [order for order in records.orders if order.is_sent]
     filled = [order for order in sent if order.filled_lots]
     waited = [
         (order.first_maker_ns - order.accepted_ns) / NS_PER_MS
