@@ -32,6 +32,7 @@ from streamtrader.runtime.limits import message_end
 from streamtrader.runtime.raw_recorder import RawRecorder
 from streamtrader.runtime.recorder import Recorder
 from streamtrader.runtime.recovery import Opened, open_run
+from streamtrader.runtime.residence import settled_objects
 from streamtrader.runtime.setup import Feed, connection_settings, open_feed, ring_for
 from streamtrader.runtime.warm_start import check_past, write_past
 from streamtrader.venues.connection import Connection
@@ -149,6 +150,7 @@ async def run_paper(settings: Settings, options: RunOptions, watch: Any, stage: 
                 session.on_events()
             _prepare(session, options, opened)
             _on_signals(stack, session)
+            stack.enter_context(settled_objects())
             async with watch(session):
                 await _run_to_the_end(session, options)
                 await opened.close(session)

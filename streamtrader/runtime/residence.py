@@ -6,7 +6,9 @@ compiles, so its pages are let go; should it compile after all, the system reads
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import os
 import re
 import resource
@@ -17,6 +19,7 @@ from pathlib import Path
 MAPS, SIZES = Path("/proc/self/maps"), Path("/proc/self/statm")
 COMPILER = "libllvmlite"
 LINE = re.compile(r"(?P<start>[0-9a-f]+)-(?P<stop>[0-9a-f]+) (?P<rights>\S+) .*/(?P<file>[^/]*)\Z")
+SHORT_COLLECTIONS = 700, 10, 10  # Python's own; a start has longer ones
 MADV_DONTNEED = 4  # of Linux
 
 
@@ -27,6 +30,19 @@ def resident_mib() -> float:
     except (OSError, ValueError, IndexError):
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most / 2**20 if sys.platform == "darwin" else most / 2**10
+
+
+@contextlib.contextmanager
+def settled_objects() -> Iterator[None]:
+    """What was made so far stays while a session runs: no collection looks at it, so they are short and frequent."""
+    gc.freeze()
+    before = gc.get_threshold()
+    gc.set_threshold(*SHORT_COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def release_compiler() -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import numpy as np
 import pytest
 
 from streamtrader.kernel.compiler import compiled
-from streamtrader.runtime.residence import release_compiler, resident_mib
+from streamtrader.runtime.residence import release_compiler, resident_mib, settled_objects
 
 
 def twice(value: float) -> float:
@@ -45,3 +46,11 @@ def test_only_code_is_let_go_never_pages_that_differ_from_their_file(monkeypatch
 
     assert release_compiler() == 0
     assert bytes(page) == b"x" * 4096
+
+
+def test_collections_of_a_session_are_short_and_those_before_and_after_as_they_were():
+    before, kept = gc.get_threshold(), [[] for _ in range(1_000)]
+    with settled_objects():
+        assert gc.get_freeze_count() > len(kept)
+        assert gc.get_threshold()[0] <= 1_000
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, before)
