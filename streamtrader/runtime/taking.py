@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from streamtrader.config_simulator import SimulatorSettings
     from streamtrader.simulator.venue import SimulatedVenue
 
+OWN_STREAM = 1 << 62  # latencies of the same seat draw from the stream of the bare seed
+
 
 @dataclass(frozen=True, slots=True)
 class TakingTerms:
@@ -62,7 +64,7 @@ class TakingTerms:
         venue["impact"] = self.law()
         venue.has_impact = self.impact != "none"
         venue.participation = self.participation
-        venue["generator"] = Generator(self.seed + (seat << 31))
+        venue["generator"] = Generator(OWN_STREAM + self.seed + (seat << 31))
         for name in ("floor_bps", "range_share", "volatility_share", "spread_bps", "random_bps", "volume_share"):
             setattr(venue, f"bare_{name}", getattr(self, f"bare_{name}"))
 

@@ -115,7 +115,7 @@ def read_header(data: memoryview, path: Path) -> TapeHeader:
         )
     try:
         instruments = tuple(Instrument.from_dict(values) for values in content["instruments"])
-    except (TypeError, ValueError, ArithmeticError, ConfigError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, ConfigError) as error:
         raise LayoutChanged(
             f"{path}: its instruments cannot be understood ({error}). Import the source again."
         ) from error

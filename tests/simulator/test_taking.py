@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from streamtrader.config import load_settings
 from streamtrader.events import ASK, BID, BUY, SELL
 from streamtrader.kernel.outbox import OutboxKind
-from streamtrader.runtime.taking import TakingTerms, taking_terms
+from streamtrader.runtime.latencies import LatencyTerms
+from streamtrader.runtime.taking import OWN_STREAM, TakingTerms, taking_terms
 from streamtrader.simulator.impact import Impact
-from streamtrader.simulator.latency import Generator
+from streamtrader.simulator.latency import Generator, Latencies
 from streamtrader.simulator.takers import shifted
+from streamtrader.simulator.venue import SimulatedVenue
 from streamtrader.units import NS_PER_S
 from tests.kernel.play import SECOND, TERMS, Script, planned, run
 from tests.kernel.players import IMMEDIATE, ORDER
@@ -164,7 +166,7 @@ def bare(taking, size=0.1):
         (TakingTerms(bare_floor_bps=20.0), 10_020),
         (TakingTerms(bare_floor_bps=0.0, bare_spread_bps=30.0), 10_015),
         (TakingTerms(bare_floor_bps=20.0, bare_volatility_share=0.5), round(10_000 * (1 + 0.5 * math.log(1.01)))),
-        (TakingTerms(bare_floor_bps=0.0, bare_random_bps=500.0), round(10_000 * (1 + 0.05 * Generator(1).uniform()))),
+        (TakingTerms(bare_floor_bps=0.0, bare_random_bps=500.0), round(10_000 * (1 + 0.05 * Generator(OWN_STREAM + 1).uniform()))),
     ],
     ids=["fixed", "spread", "volatility", "random"],
 )
@@ -176,6 +178,14 @@ def test_without_a_book_own_impact_is_paid_too():
     stays = 2.0 * math.log(1.01) * math.sqrt(DAY) * 0.01
 
     assert bare(replace(LINEAR, bare_floor_bps=0.0), 14.4) == round(10_000 * (1 + stays / 2))
+
+
+def test_luck_in_the_price_is_not_that_of_the_way_there():
+    """One seed is given for both; were they one stream, a late order would always be a dear one, or a cheap one."""
+    venue = SimulatedVenue(LatencyTerms(Latencies.LOG_NORMAL, seed=5).of_seat(2, 1, 1))
+    TakingTerms(seed=5).write(venue, 2)
+    way, price = venue.latency.generator, venue.generator
+    assert [way.uniform() for _ in range(4)] != [price.uniform() for _ in range(4)]
 
 
 def test_settings_say_all_of_it():

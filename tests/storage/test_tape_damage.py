@@ -347,3 +347,11 @@ def test_a_tape_whose_filters_make_no_sense_is_refused_by_name(
 
     with pytest.raises(LayoutChanged, match=rf"x\.tape: .*{says}.* Import the source again"):
         Tape.open(path)
+
+
+def test_a_tape_whose_instruments_are_no_instruments_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.tape"
+    path.write_bytes(tape_layout.pack_header([Told(["BTCUSDT"])], {}))  # type: ignore[arg-type,list-item]
+
+    with pytest.raises(LayoutChanged, match=r"x\.tape: its instruments cannot be understood"):
+        Tape.open(path)
