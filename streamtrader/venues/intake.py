@@ -11,9 +11,7 @@ is counted in `ConnectionCounters`.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.bundles import Bundle
@@ -22,19 +20,9 @@ from streamtrader.venues.links import Link
 from streamtrader.venues.settings import ConnectionSettings
 from streamtrader.venues.tallies import ConnectionCounters
 from streamtrader.venues.venue import Overlap, Venue
+from streamtrader.venues.waiting import Waiting, WaitingFrames
 
 ROWS_A_BOOK = 4  # LINK rows that the end of a link and a new one write for each book
-
-
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """A frame of a link that waits for room, or its ping."""
-
-    frame: bytes
-    received_ns: int
-    number: int
-    is_ping: bool = False
-    rest: bytes = b""  # what is left of it when it has grown old
 
 
 class Intake:
@@ -65,8 +53,7 @@ class Intake:
         self.bundles = [Bundle(venue, self.counters) for _ in venue.routes]
         self._bundle_of: dict[int, Bundle] = {}
         self._shared: dict[int, Bundle] = {}  # the bundles of those links that are not alone in theirs
-        self._backlog: deque[Waiting] = deque()
-        self._quotes: dict[tuple[int, str], Waiting] = {}  # the newest that waits, by link and stream
+        self._backlog = WaitingFrames(venue, self.counters)
         self._speaker = -1  # whose turn it is at a venue that is relayed
         self._is_playing = False
         self._received_ns = 0
@@ -173,8 +160,10 @@ class Intake:
             count = len(frames)
             size = len(frames[0]) if count == 1 else sum(map(len, frames))
             self.counters.received_bytes += size
-            if self._is_relayed and number != self._speaker and not self._backlog:
-                self._turn_to(number)
+            if self._is_relayed:
+                size += self.venue.rows_held
+                if number != self._speaker and not self._backlog:
+                    self._turn_to(number)
             if number in self._shared:
                 self._take_merged(self._shared[number].take(number, frames, self.loop_time()), number)
             elif not self._backlog and ring.has_room(size + ROWS_A_BOOK * count):
@@ -193,7 +182,7 @@ class Intake:
             self._take_one(frame, number)
 
     def _take_one(self, frame: bytes, number: int) -> None:
-        if self._backlog or not self._has_room(frame):
+        if self._backlog or not self._has_room(self._rows_of(frame)):
             self._delay(Waiting(frame, self._received_ns, number))
         else:
             self._decode(frame, self._received_ns, number)
@@ -233,29 +222,35 @@ class Intake:
                 link.resume()
 
     async def finish_backlog(self) -> None:
-        """What was received before the end counts, however late there is room for it."""
-        while self._backlog and self.failure is None:
+        """What was received before the end counts, however late there is room for it, and for the end itself."""
+        while (self._backlog or not self._has_room(self._rows_of_an_end)) and self.failure is None:
             self._decode_backlog()
             self.play()
             await asyncio.sleep(0 if not self._backlog else self.settings.watch_s)
 
-    def _has_room(self, frame: bytes) -> bool:
-        """Make sure of room for a frame, by letting the engine play where need be."""
-        needed = self.venue.rows_of_frame(frame)
-        if not self.ring.has_room(needed) and not self._is_playing:
+    def _has_room(self, rows: int) -> bool:
+        """Make sure of room, by letting the engine play where need be."""
+        if not self.ring.has_room(rows) and not self._is_playing:
             self.play()
-        return self.ring.has_room(needed)
+        return self.ring.has_room(rows)
+
+    def _rows_of(self, frame: bytes) -> int:
+        """With what waits at the adapter for such a frame. An empty ring has to do for them together."""
+        rows = self.venue.rows_of_frame(frame)
+        return min(rows + self.venue.rows_held, max(rows, len(self.ring.events))) if self._is_relayed else rows
+
+    @property
+    def _rows_of_an_end(self) -> int:
+        """What the end of a link, or the loss of an oversized frame, can write."""
+        rows = ROWS_A_BOOK * len(self.venue.instruments) + self.venue.rows_held
+        return min(rows, len(self.ring.events))
 
     def _delay(self, waiting: Waiting) -> None:
-        counters, frame = self.counters, waiting.frame
+        counters = self.counters
         if not waiting.is_ping:
-            if self.venue.rows_of_frame(frame) > len(self.ring.events):
-                counters.oversized += 1  # it would wait for ever; its book will show a gap
-                return
             counters.delayed += 1
-            self._conflate(waiting)
-        self._backlog.append(waiting)
-        counters.backlog_bytes += len(frame)
+            waiting.is_oversized = self.venue.rows_of_frame(waiting.frame) > len(self.ring.events)
+        self._backlog.put(waiting)
         if not self.is_paused:
             self.is_paused = True
             counters.pauses += 1
@@ -266,41 +261,34 @@ class Intake:
             counters.last_error = "more frames after the pause than can be kept"
             self._end_links()
 
-    def _conflate(self, waiting: Waiting) -> None:
-        """A quote makes the one of its stream that still waits old. Nothing else is ever left out."""
-        ageing = None if self.venue.is_stamped else self.venue.ageing(waiting.frame)
-        if ageing is None:
-            return
-        key = waiting.number, ageing.stream
-        older = self._quotes.get(key)
-        if older is not None and older.frame:
-            self.counters.conflated += 1
-            self.counters.backlog_bytes += len(older.rest) - len(older.frame)
-            older.frame = older.rest
-        waiting.rest = ageing.rest
-        self._quotes[key] = waiting
-
     def _decode_backlog(self) -> None:
         backlog = self._backlog
         while backlog:
-            waiting = backlog[0]
-            frame, number = waiting.frame, waiting.number
-            if frame and not waiting.is_ping and not self._has_room(frame):
-                return
-            backlog.popleft()
-            waiting.frame = b""
-            self.counters.backlog_bytes -= len(frame)
-            if not waiting.is_ping:
-                if frame:
-                    self._decode(frame, waiting.received_ns, number)
-            elif number in self.links:
-                self.links[number].pong(frame)
-        self._quotes.clear()
+            waiting = backlog.first
+            if waiting.frame and not waiting.is_ping:
+                rows = self._rows_of_an_end if waiting.is_oversized else self._rows_of(waiting.frame)
+                if not self._has_room(rows):
+                    return
+            frame, number = backlog.take(), waiting.number
+            if waiting.is_ping:
+                if number in self.links:
+                    self.links[number].pong(frame)
+            elif waiting.is_oversized:
+                self._give_up(frame, waiting.received_ns, number)
+            elif frame:
+                self._decode(frame, waiting.received_ns, number)
+
+    def _give_up(self, frame: bytes, received_ns: int, number: int) -> None:
+        """It would wait for room for ever: what it says is lost, and the books that it names begin anew."""
+        self.counters.oversized += 1
+        if self._is_relayed and number != self._speaker:
+            self._turn_to(number)
+        clock_ns = self.now_ns() if self._is_stamped else received_ns
+        for instrument in self.venue.books_in(frame):
+            self.venue.renew(instrument, clock_ns, self.ring)
 
     def _drop_backlog(self) -> None:
         self._backlog.clear()
-        self._quotes.clear()
-        self.counters.backlog_bytes = 0
         self.is_paused = False
 
     def _end_links(self) -> None:

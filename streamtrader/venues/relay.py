@@ -28,7 +28,7 @@ from streamtrader.venues.venue import Counters
 
 HOLD_NS = 2 * NS_PER_S
 ECHO_NS = 60 * NS_PER_S  # so long after the older link ended, the newer one may still repeat what that had told
-WAITING_MOST = 4_096  # trades of one instrument
+WAITING_MOST = 4_096  # trades of all instruments; a ring has room for them
 ALL = 1 << 63  # an id behind all others
 
 
@@ -50,6 +50,7 @@ class Relay:
         self._counters = counters
         self._tellers: defaultdict[str, list[int]] = defaultdict(lambda: [0] * instruments)
         self._waiting: list[list[Told]] = [[] for _ in range(instruments)]
+        self.held = 0  # trades that wait
         self.begin()
 
     def begin(self) -> None:
@@ -60,6 +61,7 @@ class Relay:
         self._tellers.clear()
         for waiting in self._waiting:
             waiting.clear()
+        self.held = 0
 
     def turn_to(self, link: int) -> None:
         self.link = link
@@ -100,6 +102,7 @@ class Relay:
             yield self._written(instrument, told)
         elif told.id > newest + 1 and self.link == self._newest and not self._until_ns:
             waiting.append(told)
+            self.held += 1
         else:
             yield from self.released(instrument, received_ns, before=told.id)
             if told.id > self.newest_trades[instrument]:
@@ -114,10 +117,11 @@ class Relay:
         while waiting:
             told = waiting[0]
             newest = self.newest_trades[instrument]
-            is_due = told.id < before or len(waiting) > WAITING_MOST or received_ns - told.clocks[1] > HOLD_NS
+            is_due = told.id < before or self.held > WAITING_MOST or received_ns - told.clocks[1] > HOLD_NS
             if told.id > newest + 1 and not is_due:
                 return
             del waiting[0]
+            self.held -= 1
             if told.id > newest:
                 yield self._written(instrument, told._replace(clocks=(told.clocks[0], received_ns)))
             else:

@@ -169,6 +169,17 @@ class StreamedVenue(Venue):
                 messages += self.resubscription(book.instrument, self.book_channel)
         return messages
 
+    def books_in(self, frame: bytes) -> list[int]:
+        """Those that it names, all where it names none; of two links, what the one in hand tells."""
+        if not self.has_books:
+            return []
+        told, named = self.relay.told_by(self.relay.link, self.book_channel), self.named_in(frame)
+        return [instrument for instrument in named if instrument in told] if named else told
+
+    @property
+    def rows_held(self) -> int:
+        return self.relay.held
+
     def requests(self) -> list[SnapshotRequest]:
         return []
 
@@ -254,13 +265,9 @@ class StreamedVenue(Venue):
             raise BadMessage("a frame without the market's stamp")
         return int(digits)
 
-    def books_named_in(self, frame: bytes) -> list[StreamedBook]:
-        """The books whose symbols a broken frame quotes: for venues that number and prove nothing."""
-        return [
-            book
-            for book, instrument in zip(self.books, self.instruments, strict=True)
-            if f'"{instrument.symbol}"'.encode() in frame
-        ]
+    def named_in(self, frame: bytes) -> list[int]:
+        """The instruments whose symbols a frame quotes, be it broken."""
+        return [index for symbol, index in self.index.items() if f'"{symbol}"'.encode() in frame]
 
     # How it is done.
 

@@ -25,7 +25,7 @@ class ConnectionCounters:
     delayed: int = 0  # frames that had to wait for room
     conflated: int = 0  # best quotes that were old before there was room for them
     pauses: int = 0
-    oversized: int = 0  # frames with more rows than the whole ring: dropped, their book will show a gap
+    oversized: int = 0  # frames with more rows than the whole ring: dropped, the books in them show a gap
     overflows: int = 0  # links ended because more came after the pause than can be kept
     backlog_bytes: int = 0
     duplicates: int = 0  # messages of one link that another had brought before

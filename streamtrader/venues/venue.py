@@ -263,6 +263,15 @@ class Venue(abc.ABC):
         """Whoever keeps the book has lost its far levels, and its price has come to them: begin it anew. At most 2 rows."""
 
     @abc.abstractmethod
+    def books_in(self, frame: bytes) -> list[int]:
+        """The instruments whose books may be another after a frame, by the names in it. Never raises, changes nothing."""
+
+    @property
+    def rows_held(self) -> int:
+        """Rows that frames have told already and that a later frame, or the end of a link, will write with its own."""
+        return 0
+
+    @abc.abstractmethod
     def requests(self) -> list[SnapshotRequest]:
         """Take the requests that are wanted now; each is under way until it is answered."""
 

@@ -286,7 +286,7 @@ def test_a_ring_without_room_for_the_loss_of_all_books_ends_the_link():
     venue, ring, _ = live_books("BTC-USD", "ETH-USD")
     ring.written = len(ring.events) - 3  # three slots are free
 
-    venue.lose_books(venue.books, NOW_NS, ring)
+    venue.lose_books(range(2), NOW_NS, ring)
 
     assert ring.free == 1
     assert venue.wants_rotation

@@ -22,7 +22,7 @@ from streamtrader.venues.alpaca.login import ALREADY_IN, Login, Stage
 from streamtrader.venues.alpaca.messages import Encoding, encoding_of
 from streamtrader.venues.alpaca.rows import MarketReader, Reader
 from streamtrader.venues.credentials import Credentials
-from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
+from streamtrader.venues.streamed_venue import REFUSED, SPARE_ROWS, StreamedVenue
 from streamtrader.venues.venue import Ageing, Endpoints, Limits, Ping, Route
 
 SYMBOLS_A_MESSAGE = 100
@@ -147,6 +147,14 @@ class Alpaca(StreamedVenue):
             return Ageing(" ".join(sorted(set(quoted)))) if quoted and len(quoted) == len(told) else None
         return None
 
+    def named_in(self, frame: bytes) -> list[int]:
+        """A symbol is a text of its own, in either encoding; msgpack begins it with its length."""
+        return [
+            index
+            for symbol, index in self.index.items()
+            if f'"{symbol}"'.encode() in frame or msgspec.msgpack.encode(symbol) in frame
+        ]
+
     def rows_of_frame(self, frame: bytes) -> int:
         return len(frame) // BYTES_A_ROW + SPARE_ROWS
 
@@ -204,10 +212,8 @@ class Alpaca(StreamedVenue):
         """What it would have said of an order book is lost with it."""
         self.suspect = None
         self._refuse(f"{type(error).__name__}: {error}", received_ns, ring)
-        for index, instrument in enumerate(self.instruments):
-            is_named = self._market.has_depth[index] and instrument.symbol.encode() in frame
-            if is_named and ring.free >= ROWS_OF_A_LOSS:
-                self.books[index].lose(received_ns, ring)
+        for instrument in self.named_in(frame) if self.has_books else ():
+            self.lose_book(self.books[instrument], received_ns, ring)
 
     # The conversation.
 

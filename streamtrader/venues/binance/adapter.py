@@ -22,7 +22,7 @@ from streamtrader.units import NS_PER_S
 from streamtrader.venues.binance import messages, scan
 from streamtrader.venues.binance.channels import SlowChannels, check_symbol
 from streamtrader.venues.binance.listed import table_of, trade_flags_of
-from streamtrader.venues.binance.markets import AGGREGATE, CHANNELS, SPOT, TICKER, TRADE, Market, base_of
+from streamtrader.venues.binance.markets import AGGREGATE, CHANNELS, SPOT, TICKER, TRADE, Market, base_of, streams_of
 from streamtrader.venues.binance.merging import place_of
 from streamtrader.venues.binance.partial import ROWS_MOST
 from streamtrader.venues.binance.scan import COMMITTED, HANDED_OVER, JUDGE, ROW_BYTES_MIN, Scanner
@@ -135,6 +135,10 @@ class Binance(Venue):
     def renew(self, instrument: int, received_ns: int, ring: Ring) -> None:
         self._books[instrument].lose(received_ns, ring)
 
+    def books_in(self, frame: bytes) -> list[int]:
+        depths = {symbol: f'"{symbol}@{DEPTH_BASE}'.encode() for symbol in self._index} if self._has_depth else {}
+        return [self._index[symbol] for symbol, depth in depths.items() if depth in frame]
+
     def place_of(self, frame: bytes) -> Place | None:
         return place_of(frame)
 
@@ -215,7 +219,7 @@ class Binance(Venue):
             if book.state == BookState.LIVE and ring.has_room(ROWS_OF_A_SILENCE):
                 book.fall_silent(clock_ns, ring)
                 depths = [channel for channel in self.channels if base_of(channel) == DEPTH_BASE]
-                streams = _streams_of(self.instruments[instrument], depths)
+                streams = streams_of(self.instruments[instrument], depths)
                 methods = ("UNSUBSCRIBE", "SUBSCRIBE")
                 self._messages += [messages.request_of(method, streams, RESUBSCRIPTION_ID) for method in methods]
 
@@ -241,7 +245,7 @@ class Binance(Venue):
         book.snapshot(data.lastUpdateId, nanoseconds(data.T), received_ns, data.bids, data.asks, ring)
 
     def _streams(self, channels: Sequence[str]) -> list[str]:
-        return [stream for each in self.instruments for stream in _streams_of(each, channels)]
+        return [stream for each in self.instruments for stream in streams_of(each, channels)]
 
     def _request(self, instrument: int) -> SnapshotRequest:
         symbol = self.instruments[instrument].symbol
@@ -344,7 +348,3 @@ class Binance(Venue):
             ring.events[(ring.written - 1) & ring.mask]["flags"] = 0
         ring.written = start  # the book decides whether they count
         self._books[instrument].offer(data.after, data.u, rows, received_ns, ring)
-
-
-def _streams_of(instrument: Instrument, channels: Sequence[str]) -> list[str]:
-    return [f"{instrument.symbol.lower()}@{channel}" for channel in channels]

@@ -54,6 +54,11 @@ def base_of(channel: str) -> str:
     return channel.partition("@")[0]
 
 
+def streams_of(instrument: Instrument, channels: Sequence[str]) -> list[str]:
+    """What the channels of one symbol are called."""
+    return [f"{instrument.symbol.lower()}@{channel}" for channel in channels]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Where the path begins that serves some channels, by their bases; none: all of them."""

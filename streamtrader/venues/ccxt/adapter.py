@@ -86,7 +86,7 @@ class Ccxt(StreamedVenue):
 
     def read(self, frame: bytes, received_ns: int, ring: Ring) -> None:
         if frame.startswith(BOOK_HEAD):
-            self.suspect = next(iter(self.books_named_in(frame)), None)  # a frame names one symbol
+            self.suspect = next((self.books[named] for named in self.named_in(frame)), None)  # a frame names one symbol
         message = messages.message_of(frame)
         instrument = self.instrument_of(message.symbol)
         if isinstance(message, messages.Told):

@@ -135,7 +135,7 @@ class Coinbase(CoinbaseFeed):
         gaps = counters.gaps
         self._is_whole[:] = [False] * len(self.instruments)
         if self.has_books:
-            self.lose_books(self.books_told(), received_ns, ring)
+            self.lose_books(self.relay.told_by(self.relay.link, self.book_channel), received_ns, ring)
         counters.gaps += counters.gaps == gaps  # no book was LIVE, but trades may be missing
 
     def _read_stranger(self, frame: bytes, error: Exception, received_ns: int, ring: Ring) -> None:

@@ -16,7 +16,7 @@ from streamtrader.events import Kind, TradingStatus
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.venues.coinbase.levels import Levels
-from streamtrader.venues.streamed_book import REPEATED_RUN, StreamedBook
+from streamtrader.venues.streamed_book import REPEATED_RUN
 from streamtrader.venues.streamed_venue import REFUSED, ROWS_OF_A_LOSS, SPARE_ROWS, StreamedVenue
 from streamtrader.venues.venue import Endpoints, Limits, Overlap, Route
 
@@ -149,7 +149,7 @@ class CoinbaseFeed(StreamedVenue):
         except REFUSED as error:
             ring.written = self._kept
             self._refuse(f"{type(error).__name__}: {error}", received_ns, ring)
-            self.lose_books(self._suspects(frame), received_ns, ring)
+            self.lose_books(self.books_in(frame), received_ns, ring)
 
     def connected(self, received_ns: int, ring: Ring) -> None:
         super().connected(received_ns, ring)
@@ -163,15 +163,11 @@ class CoinbaseFeed(StreamedVenue):
             self._numbers_of[link] = Numbers(len(self.instruments))
         self._numbers = self._numbers_of[link]
 
-    def lose_books(self, books: Iterable[StreamedBook], received_ns: int, ring: Ring) -> None:
+    def lose_books(self, instruments: Iterable[int], received_ns: int, ring: Ring) -> None:
         """Updates of these books are missing. The rows stay, whatever becomes of the frame."""
-        for book in books:
-            self.lose_book(book, received_ns, ring)
+        for instrument in instruments:
+            self.lose_book(self.books[instrument], received_ns, ring)
         self._kept = ring.written
-
-    def books_told(self) -> list[StreamedBook]:
-        """Those that the link in hand tells."""
-        return [self.books[instrument] for instrument in self.relay.told_by(self.relay.link, self.book_channel)]
 
     def rows_of_frame(self, frame: bytes) -> int:
         """A row for each level, trade or product, two for each list of levels, two for each book that may be lost."""
@@ -188,9 +184,5 @@ class CoinbaseFeed(StreamedVenue):
             self._counters.statuses += 1
             ring.write(Kind.STATUS, instrument, 0, 0, venue_ns, received_ns, float(status))
 
-    def _suspects(self, frame: bytes) -> list[StreamedBook]:
-        """Whose update a broken frame was; all of them where it names nobody."""
-        if not self.has_books or not any(mark in frame for mark in self.book_marks):
-            return []
-        told, named = self.books_told(), self.books_named_in(frame)
-        return [book for book in named if book in told] if named else told
+    def books_in(self, frame: bytes) -> list[int]:
+        return super().books_in(frame) if any(mark in frame for mark in self.book_marks) else []
