@@ -130,13 +130,15 @@ class BooksCheck:
         price, size = np.concatenate((kept.price, rows.a[is_book])), np.concatenate((kept.size, rows.b[is_book]))
         start = np.concatenate((groups.heads[group[: len(kept.book)]], groups.after[is_book]))
         end = groups.ends[group] + 1
-        stop = _stops(group, side, price, start, end, groups.after[rows.kind == Kind.BOOK_CLEAR])
-        first, last = np.searchsorted(at, start), np.searchsorted(at, stop)
+        order, stop = _stops(group, side, price, start, end, groups.after[rows.kind == Kind.BOOK_CLEAR])
+        passed = np.bincount(at + 1, minlength=len(rows) + len(groups.keys) + 2).cumsum()  # of `at`, before each place
+        first, last = passed[start], passed[stop]
         is_level = (size > 0.0) & np.isfinite(price)
+        is_seen = is_level & (first < last)
         words = np.full((4, len(at)), np.nan)
         for number in (0, 1):
-            own = np.flatnonzero(is_level & (first < last) & ((side == BID) == (number == 0)))
-            own = own[np.argsort(price[own] if number == 0 else -price[own])]
+            own = order[(is_seen & ((side == BID) == (number == 0)))[order]]  # by price, within each book
+            own = own if number == 0 else own[::-1]
             best = _highest(first[own], last[own], len(at))
             is_some = best >= 0
             words[2 * number, is_some] = price[own[best[is_some]]]
@@ -203,8 +205,10 @@ def _points(rows: Chunk, groups: Groups, state: np.ndarray[Any, Any]) -> tuple[N
     return row, at, update[at]
 
 
-def _stops(group: Numbers, side: Numbers, price: Floats, start: Numbers, end: Numbers, clears: Numbers) -> Numbers:
-    """Where each level ends: at the next row of its price, at the next end of its book, or never (`end`)."""
+def _stops(
+    group: Numbers, side: Numbers, price: Floats, start: Numbers, end: Numbers, clears: Numbers
+) -> tuple[Numbers, Numbers]:
+    """The levels by book and price, and where each ends: at the next row of its price, of its book, or never (`end`)."""
     # Of prices above 0 the bits order as they do.
     key = price.view(np.uint64) << np.uint64(1) | side.astype(np.uint64)
     is_one = not len(group) or group[0] == group.max() == group.min()
@@ -215,7 +219,7 @@ def _stops(group: Numbers, side: Numbers, price: Floats, start: Numbers, end: Nu
     if len(clears):
         following = np.append(clears, np.iinfo(np.int64).max)[np.searchsorted(clears, start, side="right")]
         stop = np.minimum(stop, following)
-    return stop
+    return order, stop
 
 
 def _highest(first: Numbers, last: Numbers, count: int) -> Numbers:

@@ -124,7 +124,7 @@ class LatencyCheck:
 
     def take(self, chunk: Chunk, is_own: Mask, findings: Findings) -> None:
         """A chunk, and which of its rows are of this venue."""
-        is_timed = is_own & np.isin(chunk.kind, TIMED) & (chunk.venue_ns > 0)
+        is_timed = is_own & chunk.is_of(TIMED) & (chunk.venue_ns > 0)
         if not is_timed.any():
             return
         latencies = chunk.received_ns - chunk.venue_ns

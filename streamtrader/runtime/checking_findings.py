@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from streamtrader.events import Kind
+
 FAULT, WARNING = "fault", "warning"
 Events = np.ndarray[Any, np.dtype[Any]]
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
@@ -153,6 +155,12 @@ class Chunk:
 
     def __len__(self) -> int:
         return self._size
+
+    def is_of(self, kinds: Sequence[Kind]) -> Mask:
+        """Which rows are of one of these kinds."""
+        is_one = np.zeros(256, np.bool_)
+        is_one[list(kinds)] = True
+        return is_one[self.kind]
 
     def __getitem__(self, rows: slice | Mask | Numbers) -> Chunk:
         if isinstance(rows, slice):

@@ -28,7 +28,7 @@ def check_values(chunk: Chunk, findings: Findings, most: Sequence[Most] = ()) ->
     findings.mark("not_a_number", ~is_finite, chunk)
     findings.mark("unknown_kind", ~_KNOWN[chunk.kind], chunk)
     is_wrong = (chunk.received_ns <= 0) | (chunk.venue_ns < 0)
-    traded, book = np.isin(chunk.kind, TRADED), chunk.kind == Kind.BOOK
+    traded, book = chunk.is_of(TRADED), chunk.kind == Kind.BOOK
     corrected, marked = chunk.kind == Kind.CORRECTION, chunk.kind == Kind.MARK
     is_no_price = ~_is_within(chunk.a, ABSURD_PRICE) | (chunk.a == 0.0)
     is_no_size = ~_is_within(chunk.b, ABSURD_SIZE)
@@ -45,7 +45,7 @@ def check_values(chunk: Chunk, findings: Findings, most: Sequence[Most] = ()) ->
 
 def _is_uncountable(chunk: Chunk, most: Sequence[Most]) -> Mask:
     """Prices and sizes that would not fit the integers of the engine."""
-    is_counted = np.isin(chunk.kind, COUNTED)
+    is_counted = chunk.is_of(COUNTED)
     is_quote = chunk.kind == Kind.QUOTE
     price = np.where(is_quote, np.fmax(chunk.a, chunk.c), chunk.a)
     size = np.where(is_quote, np.fmax(chunk.b, chunk.d), chunk.b)
