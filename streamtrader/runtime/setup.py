@@ -23,6 +23,7 @@ from streamtrader.venues.listing import Listing
 from streamtrader.venues.picows_link import PicowsLink
 from streamtrader.venues.registry import CCXT, listing_of
 from streamtrader.venues.settings import ConnectionSettings
+from streamtrader.venues.snapshots import body_of
 from streamtrader.venues.venue import Endpoints, Venue
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ async def ask_for_instruments(
             url = endpoint.rest + listing.instruments_path(kind, symbols)
             try:
                 async with session.get(url, allow_redirects=False) as response:  # headers may hold a key
-                    body = await response.content.read(BODY_BYTES_MOST)
+                    body = await body_of(response, BODY_BYTES_MOST, "rules: ")
                     if response.status == 200:
                         return listing.instruments_of(body, kind, symbols)
                     addresses.fail(response.status)
