@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 from typer.testing import CliRunner
 
@@ -78,3 +79,15 @@ def test_an_unknown_format_is_wrong_usage(tmp_path):
 
     assert code == 2
     assert "unknown format 'excel'; there are: lake, hftbacktest, csv" in err
+
+
+def test_an_archive_whose_directory_is_damaged_is_told_by_its_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "spy_20131007_trade.zip", "w") as archive:
+        archive.writestr("20131007_spy_Trade_Tick.csv", "1000,1000000,1,P,0,0\n")
+    content = (tmp_path / "spy_20131007_trade.zip").read_bytes()
+    (tmp_path / "spy_20131007_trade.zip").write_bytes(content.replace(b"PK\x01\x02", b"PK\x01\x03"))
+
+    code, _, err = command("import", tmp_path / "spy_20131007_trade.zip", "--out", tmp_path / "a.tape")
+
+    assert code == 1
+    assert "spy_20131007_trade.zip is damaged or cut off" in err

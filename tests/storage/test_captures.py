@@ -63,8 +63,9 @@ def test_bytes_of_a_cbcap_are_those_of_the_wire(tmp_path):
 
 @pytest.mark.parametrize("cut", [1, 5, 12, 30])
 def test_a_cbcap_that_breaks_off_gives_every_whole_frame(tmp_path, cut):
-    entries, _ = read(tmp_path, cbcap(b'{"a":1}', b'{"b":2}')[:-cut])
+    entries, reader = read(tmp_path, cbcap(b'{"a":1}', b'{"b":2}')[:-cut])
 
+    assert reader.is_torn == (cut < len(cbcap(b'{"b":2}', header=b"")))
     assert entries[0].text == b'{"a":1}'
     assert all(entry.problem for entry in entries[1:])
 
@@ -139,9 +140,36 @@ def test_what_is_no_capture_is_refused_by_name(tmp_path, content):
 
 
 @pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"", "nothing in it"), (b"\x89STAPE\n\x1a" + bytes(100), "a tape already"), (b"PAR1" + bytes(100), "--format lake"),
+     (b"PK\x03\x04" + bytes(100), "cut off or damaged"), (b"1700000000,1,2\n" * 3, "does not name the columns")],
+    ids=["empty", "tape", "parquet", "zip", "table"],
+)  # fmt: skip
+def test_what_another_file_is_and_what_to_do_with_it_is_told(tmp_path, content, told):
+    with pytest.raises(MarketFileError, match=told):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize("clock", [b"4102444800000000000", b"9223372036854775807"])
+def test_a_clock_of_another_century_is_no_clock(tmp_path, clock):
+    entries, _ = read(tmp_path, b'%d {"a":1}\n%s {"b":1}\n' % (NOW_NS, clock))
+
+    assert [entry.problem for entry in entries] == ["", "no receive time in nanoseconds at its start"]
+
+
+def test_an_address_that_can_be_none_is_left_out(tmp_path):
+    connect = {"t": "connect", "conn": "a", "ts": 1.0, "addr": "wss://[stream.example.com"}
+    content = cryptofeed(connect, {"t": "recv", "conn": "a", "ts": 2.0, "data": "{}"})
+
+    entries, _ = read(tmp_path, content)
+
+    assert [entry.url for entry in entries if entry.role is Role.FRAME] == [""]
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [(b"1618677817.0616", 1_618_677_817_061_600_000), (b"0.1", 100_000_000), (b"x", 0), (b"1.x", 0), (b"-1.0", 0),
-     (b"99999999999.0", 0), (b"1e9", 0), (b"", 0)],
+     (b"99999999999.0", 0), (b"9999999999.0", 0), (b"4102444799.9", 4_102_444_799_900_000_000), (b"1e9", 0), (b"", 0)],
 )  # fmt: skip
 def test_seconds_are_read_exactly(text, expected):
     assert ns_of_seconds(text) == expected
@@ -150,7 +178,7 @@ def test_seconds_are_read_exactly(text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [(b'"ts":"1700000000000"', NOW_NS), (b'"p":1700000000000.5', 0), (b'"T":17000000000001', 0),
-     (b'"t":"9999-99-99T00:00:00Z"', 0), (b'"t":"2023-11-14T22:13:20.123456789123Z"', NOW_NS + 123_456_789)],
+     (b'"t":"9999-99-99T00:00:00Z"', 0), (b'"t":"5970-01-01T00:00:10Z"', 0), (b'"t":"2023-11-14T22:13:20.123456789123Z"', NOW_NS + 123_456_789)],
 )  # fmt: skip
 def test_the_time_in_a_frame_is_found(text, expected):
     assert ns_in(text) == expected

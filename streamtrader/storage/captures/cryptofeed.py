@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import msgspec
 
 from streamtrader.errors import MarketFileError
-from streamtrader.storage.captures.line import CaptureLine, Role, ns_of_seconds
+from streamtrader.storage.captures.line import CaptureLine, Role, address_of, ns_of_seconds
 
 HEAD = b'{"t":"header"'
 BYTES_MOST = 2 << 30
@@ -60,4 +60,4 @@ def _read(number: int, line: bytes) -> CaptureLine:
     received_ns = ns_of_seconds(bytes(entry.ts))
     if role is not Role.ASIDE and not received_ns:
         return CaptureLine(number, 0, b"", "no receive time in seconds")
-    return CaptureLine(number, received_ns, entry.data.encode(), "", entry.conn, role, entry.url or entry.addr)
+    return CaptureLine(number, received_ns, entry.data.encode(), "", entry.conn, role, address_of(entry.url or entry.addr))

@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from streamtrader.units import NS_PER_MS, NS_PER_S
 
 CLOCK_DIGITS_MOST = 19
+LAST_NS = 4_102_444_800 * NS_PER_S  # of the year 2100: a later clock is nonsense, and soon more than an event can hold
 HELD_MOST = 1_000  # entries that wait for the first clock
 _TIME = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?\d*Z")
 _MILLISECONDS = re.compile(rb"(?<![\d.])1[0-9]{12}(?![\d.])")
@@ -40,9 +42,7 @@ class CaptureLine(NamedTuple):
 
 def ns_of(clock: bytes) -> int:
     """Nanoseconds written as digits; 0 for what is no such clock."""
-    if clock.isdigit() and len(clock) <= CLOCK_DIGITS_MOST and 0 < int(clock) < 2**63:
-        return int(clock)
-    return 0
+    return _believed(int(clock)) if clock.isdigit() and len(clock) <= CLOCK_DIGITS_MOST else 0
 
 
 def ns_of_seconds(clock: bytes) -> int:
@@ -50,7 +50,7 @@ def ns_of_seconds(clock: bytes) -> int:
     whole, _, fraction = clock.partition(b".")
     if not whole.isdigit() or len(whole) > 10 or (fraction and not fraction.isdigit()):
         return 0
-    return int(whole) * NS_PER_S + int(fraction[:9].ljust(9, b"0"))
+    return _believed(int(whole) * NS_PER_S + int(fraction[:9].ljust(9, b"0")))
 
 
 def ns_in(text: bytes) -> int:
@@ -61,9 +61,22 @@ def ns_in(text: bytes) -> int:
         except ValueError:
             return 0
         seconds = since.days * 86_400 + since.seconds
-        return max(0, seconds) * NS_PER_S + int((found[2] or b"").ljust(9, b"0"))
+        return _believed(max(0, seconds) * NS_PER_S + int((found[2] or b"").ljust(9, b"0")))
     found = _MILLISECONDS.search(text)
     return int(found[0]) * NS_PER_MS if found else 0
+
+
+def _believed(at_ns: int) -> int:
+    return at_ns if at_ns < LAST_NS else 0
+
+
+def address_of(text: str) -> str:
+    """A URL as it was written; "" for what can be none, so that whoever takes it apart needs no care."""
+    try:
+        urlsplit(text)
+    except ValueError:  # an odd bracket is enough
+        return ""
+    return text
 
 
 def clocked(entries: Iterable[CaptureLine]) -> Iterator[CaptureLine]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from streamtrader.storage.captures.line import CaptureLine, Role, ns_of, ns_of_seconds
+from streamtrader.storage.captures.line import CaptureLine, Role, address_of, ns_of, ns_of_seconds
 
 DOCUMENT_BYTES_MOST = 256 << 20
 
@@ -36,7 +36,7 @@ def read_seconds_line(number: int, line: bytes) -> CaptureLine:
         url, _, rest = head.partition(b" ")
         arrow, _, clock = rest.partition(b" ")
         role = {b"<->": Role.CONNECT, b"->": Role.HTTP}.get(arrow, Role.ASIDE)
-        return CaptureLine(number, ns_of_seconds(clock), text, role=role, url=url.decode(errors="replace"))
+        return CaptureLine(number, ns_of_seconds(clock), text, role=role, url=address_of(url.decode(errors="replace")))
     received_ns = ns_of_seconds(head)
     if not received_ns:
         return CaptureLine(number, 0, b"", "no receive time in seconds at its start")

@@ -23,6 +23,7 @@ from streamtrader.storage.captures.line import CaptureLine, clocked
 from streamtrader.storage.files import explained
 
 LINE_BYTES_MOST = 16 << 20
+SHOWN = 64  # bytes at the start that tell what else a file may be
 LINES_BEFORE_REFUSAL = 20  # so many lines of another shape, and none right, are no capture
 FORMATS = ("binance-raw", "cryptofeed", "cryptofeed-text", "cbcap", "json-lines", "json-document")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -34,9 +35,17 @@ _SHAPES: dict[str, tuple[Callable[[int, bytes], CaptureLine], str]] = {
     "json-lines": (lines.read_json_line, "JSON"),
 }
 
+_OTHERS = (  # how else a file may begin, and what its owner may do with it
+    (re.compile(rb"\Z"), "there is nothing in it"),
+    (re.compile(rb"\x89STAPE"), "it is a tape already"),
+    (re.compile(rb"PAR1"), "it is one Parquet file; the folder of a lake is imported with --format lake"),
+    (re.compile(rb"PK\x03\x04"), "it is a zip archive that is cut off or damaged; fetch it again"),
+    (re.compile(rb"\d[^\s{\[]*[,;\t]"), "it is a table whose first line does not name the columns; add such a line"),
+)
+
 
 class CaptureReader:
-    """The entries of one capture, in the order of their clocks; `is_torn` when its compression broke off.
+    """The entries of one capture, in the order of their clocks; `is_torn` when it breaks off, or its compression does.
 
     `format` is one of FORMATS, `venue` what the file itself calls its venue, both known once reading has begun.
     """
@@ -48,6 +57,7 @@ class CaptureReader:
         self.venue = ""
         self._last_number = 0
         self._damage = ""
+        self._start = b""
 
     def __iter__(self) -> Iterator[CaptureLine]:
         self.is_torn = False
@@ -60,6 +70,7 @@ class CaptureReader:
             yield entry
         if not right:
             raise self._refused(f"not one line of it is {self._shape()}")
+        self.is_torn = self.is_torn or (self.format == "cbcap" and wrong > 0)  # damage ends such a file
 
     def _shape(self) -> str:
         return _SHAPES[self.format][1] if self.format in _SHAPES else f"one of a {self.format} capture"
@@ -70,6 +81,7 @@ class CaptureReader:
                 first = file.readline(LINE_BYTES_MOST)
             except _DAMAGE as error:
                 raise self._refused(f"its compression is damaged ({error})") from error
+            self._start = first[:SHOWN]
             self.format = format_of(first)
             if self.format == "cbcap":
                 self.venue = cbcap.venue_of(first)
@@ -134,7 +146,8 @@ class CaptureReader:
             raise self._refused(f"neither lines of a capture nor one JSON document ({error})") from error
 
     def _refused(self, why: str) -> MarketFileError:
-        return MarketFileError(f"{self.path} is no raw capture: {why}.", path=str(self.path))
+        other = next((told for head, told in _OTHERS if head.match(self._start)), why)
+        return MarketFileError(f"{self.path} is no raw capture: {other}.", path=str(self.path))
 
 
 def format_of(first: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from streamtrader.storage.importers.hftbacktest import hftbacktest_streams
 from streamtrader.storage.importers.lean import lean_streams
 from streamtrader.storage.importers.lean_actions import is_action_file
 from streamtrader.storage.importers.markets import Intake
-from streamtrader.storage.importers.opening import first_bytes
+from streamtrader.storage.importers.opening import first_bytes, members_of
 from streamtrader.storage.importers.plain_csv import csv_streams
 from streamtrader.storage.importers.rows import Events
 from streamtrader.storage.importers.table import header_names
@@ -36,10 +35,8 @@ def format_of(path: Path) -> str | None:
     """The name of an importer, or None for a file that is of no data set (a raw capture of a venue, say)."""
     if is_dump(path) or path.name.endswith(".CHECKSUM"):
         return "binance-dump"
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            is_array = any(name.endswith(".npy") for name in archive.namelist())
-        return "hftbacktest" if is_array else "lean"
+    if members := members_of(path):
+        return "hftbacktest" if any(name.endswith(".npy") for name in members) else "lean"
     try:
         start = first_bytes(path)
     except MarketFileError:

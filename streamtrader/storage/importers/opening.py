@@ -51,6 +51,14 @@ def member_of(path: Path) -> str:
         return _only_member(path, archive).filename
 
 
+def members_of(path: Path) -> list[str]:
+    """The names of all members of a zip; empty for what is none. A damaged one is a `MarketFileError`."""
+    if not zipfile.is_zipfile(path):
+        return []
+    with _archive(path) as archive:
+        return archive.namelist()
+
+
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Content]:
     """The content of a file, unpacked as it is read."""
