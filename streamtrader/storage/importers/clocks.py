@@ -19,7 +19,7 @@ from streamtrader.units import NS_PER_DAY, NS_PER_MS, NS_PER_S, NS_PER_US
 
 # A count of seconds between 1973 and 2100 in one unit is none in another: the ranges are a thousand apart.
 FIRST_S, LAST_S = 10**8, 4_102_444_800
-LAST_YEAR = 2100
+FIRST_YEAR, LAST_YEAR = 1970, 2100  # the latter not included
 UNITS = {"s": NS_PER_S, "ms": NS_PER_MS, "us": NS_PER_US, "ns": 1}
 BACKWARD_MOST_NS = 60 * NS_PER_S  # disorder within a minute is a feed's; beyond it the file is not in order
 _UTC_TEXT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?:Z|\+00:?00)?")
@@ -61,6 +61,8 @@ def text_ns(table: Table, column: str) -> Integers:
         if not _UTC_TEXT.fullmatch(text):
             why = "no time in UTC like 2020-01-31 23:59:59.123 (Z, +00:00 or nothing behind it) and no epoch number"
             raise table.refused(row, column, why)
+        if not FIRST_YEAR <= int(text[:4]) < LAST_YEAR:  # what is far out would come back as another century
+            raise table.refused(row, column, f"not of the years {FIRST_YEAR} to {LAST_YEAR - 1}")
     try:
         times = np.array([_UTC_SUFFIX.sub("", text) for text in texts], "M8[ns]")
     except ValueError:
@@ -87,6 +89,7 @@ def _regular_ns(table: Table, column: str) -> Integers | None:
     months = (values[0] - 1970) * 12 + values[1] - 1
     days = months.astype("M8[M]").astype("M8[D]") + (values[2] - 1)
     is_bad = (values[1] < 1) | (values[1] > 12) | (days.astype("M8[M]").astype(np.int64) != months) | (values[2] < 1)
+    is_bad |= (values[0] < FIRST_YEAR) | (values[0] >= LAST_YEAR)
     for value, most in zip(values[3:], (23, 59, 59), strict=False):
         is_bad |= value > most
     if is_bad.any():

@@ -25,6 +25,8 @@ from streamtrader.units import STEPS_MOST, decimal_of_places
 
 QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "BTC", "ETH", "BNB")
 
+SHOWN_MOST = 8  # symbols in a message
+
 
 @dataclass(slots=True, eq=False)
 class Found:
@@ -113,6 +115,7 @@ class Intake:
     found: dict[tuple[str, str], Found] = field(default_factory=dict)
     rows: int = 0
     left_out: Counter[str] = field(default_factory=Counter)  # rows by reason
+    passed_over: Counter[str] = field(default_factory=Counter)  # symbols that nobody asked for
     disordered: int = 0
     snapshots: int = 0
     gaps: int = 0
@@ -133,7 +136,19 @@ class Intake:
 
     def wants(self, symbol: str) -> bool:
         """Whether the user asked for that one, or for all."""
-        return not self.symbols or symbol.casefold() in {each.casefold() for each in self.symbols}
+        is_wanted = not self.symbols or symbol.casefold() in {each.casefold() for each in self.symbols}
+        if not is_wanted:
+            self.passed_over[symbol] += 1
+        return is_wanted
+
+    def why_nothing(self) -> str:
+        """Why not one event came of the files, as far as that is known."""
+        if self.passed_over:
+            there, more = list(self.passed_over)[:SHOWN_MOST], len(self.passed_over) - SHOWN_MOST
+            others = f" and {more} more" if more > 0 else ""
+            return f"nothing of {', '.join(self.symbols)} in the files; there is: {', '.join(there)}{others}."
+        reasons = ", ".join(f"{count} rows: {reason}" for reason, count in self.left_out.items() if count)
+        return f"not one usable event in the files ({reasons or f'{self.rows} rows'})."
 
     def named(self, otherwise: str) -> str:
         """The symbol of a file that does not tell it: the one that the user gave."""

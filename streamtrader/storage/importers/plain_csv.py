@@ -81,6 +81,9 @@ def layout_of(path: Path) -> tuple[str, Columns, str]:
     delimiter = max(",;\t", key=lambda mark: header.count(mark.encode()))
     names = header_names(header, delimiter)
     columns = _columns(names)
+    repeated = next((name for name in columns.values() if names.count(name) > 1), None)
+    if repeated is not None:
+        raise MarketFileError(f"{path.name}:1: two columns are called {repeated}; rename one.", path=str(path))
     for kind, wanted in WANTED.items():
         if all(column in columns for column in wanted):
             return kind, columns, delimiter
@@ -145,6 +148,9 @@ class _Reader:
         groups = table.groups(self._columns["symbol"]) if "symbol" in self._columns else [(symbol, slice(None))]
         parts = []
         for name, chosen in groups:
+            if not name.strip():
+                row = 0 if isinstance(chosen, slice) else int(chosen[0])
+                raise table.refused(row, self._columns["symbol"], "which is no symbol")
             if self.intake.wants(name):
                 found = self.intake.find(VENUE, name)
                 self.found[found.index] = found

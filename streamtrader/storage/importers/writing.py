@@ -57,7 +57,7 @@ def write_tape(
         with waiting.open("wb", buffering=0) as file:
             written = _spool(streams, file, on_progress)
         if not written.events:
-            raise MarketFileError("not one usable event in the files; see which rows were left out, and why.")
+            raise MarketFileError(intake.why_nothing())
         _copy(waiting, partial, intake, metadata | intake.notes)
         place_whole(partial, out)
     except FileExistsError as error:

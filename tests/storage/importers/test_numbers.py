@@ -122,7 +122,7 @@ def test_rows_are_grouped_by_a_text_in_the_order_of_first_appearance(symbols):
     assert groups == {text: [at for at, symbol in enumerate(symbols) if symbol == text] for text in groups}
 
 
-TIMES = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
+TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2099, 12, 31))
 FORMS = [
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M",

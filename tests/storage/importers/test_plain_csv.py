@@ -183,8 +183,20 @@ BAD_FILES = {
         ("time,open,high,low,close", *(f"{START_NS + at * 10**9},1,1,1,1" for at in (0, 60, 120, 180, 270))),
         "bad.csv:6: time is '1700000270000000000', between two candles of 60 s",
     ),
-    "a time before tapes": (("time,price,size", "1969-12-31 23:59:59,1,1"), "time is '1969-12-31 23:59:59', before 1970"),
-    "no rows": (("time,price,size",), "not one usable event"),
+    "a time before tapes": (
+        ("time,price,size", "1969-12-31 23:59:59,1,1"),
+        "bad.csv:2: time is '1969-12-31 23:59:59', not of the years 1970 to 2099",
+    ),
+    "a time that would come back as 2184": (("time,price,size", "1600-01-01,1,1"), "time is '1600-01-01', not of the years"),
+    "one late time among others": (
+        ("time,price,size", "2024-01-01T00:00:00Z,1,1", "2999-01-01,1,1"), "bad.csv:3: time is '2999-01-01', not of the years",
+    ),
+    "two columns of one name": (("time,price,price,size", f"{START_NS},1,2,1"), "bad.csv:1: two columns are called price"),
+    "no symbol in a row": (
+        ("time,price,size,symbol", f"{ROW},A", f"{ROW},"), "bad.csv:3: symbol is '', which is no symbol",
+    ),
+    "no symbol in any row": (("time,price,size,symbol", f"{ROW},"), "bad.csv:2: symbol is '', which is no symbol"),
+    "no rows": (("time,price,size",), "not one usable event in the files (0 rows)"),
 }  # fmt: skip
 
 
@@ -198,6 +210,13 @@ def test_a_bad_table_is_refused_by_line_and_column(tmp_path, what):
 
     assert message in str(refused.value)
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_symbol_that_no_row_has_is_told_with_those_there_are(tmp_path):
+    path = written(tmp_path / "bad.csv", "time,price,size,symbol", f"{ROW},AAA", f"{ROW},BBB")
+
+    with pytest.raises(MarketFileError, match="nothing of CCC in the files; there is: AAA, BBB"):
+        imported(tmp_path, path, symbols=["CCC"])
 
 
 def test_a_compressed_table_that_breaks_off_is_refused(tmp_path):
