@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -227,7 +227,7 @@ def _places(text: str) -> int:
         return min(len(decimals.rstrip("0")), PLACES_MOST)
     try:
         exponent = Decimal(text).normalize().as_tuple().exponent
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one whose exponent has no end
         return 0
     return min(max(0, -exponent), PLACES_MOST) if isinstance(exponent, int) else 0
 

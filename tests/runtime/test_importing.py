@@ -62,6 +62,13 @@ def test_tick_and_lot_are_the_finest_decimals_seen(tmp_path):
     assert instrument.kind == "spot"
 
 
+def test_a_price_whose_exponent_has_no_end_is_rejected_and_harms_nothing(tmp_path):
+    lines = [*SMALL, spot_depth(14, 15, (("1e9999999999999999999", "0.5"),)), spot_trade(3)]
+    result = import_captures([capture(tmp_path / "capture", lines)], tmp_path / "out.tape")
+
+    assert (result.rejected, result.trades, result.instruments[0].price_tick) == (1, 3, Decimal("0.001"))
+
+
 def test_tick_and_lot_may_be_given(tmp_path):
     steps = {"BTCUSDT": (Decimal("0.01"), Decimal("0.00001"))}
 

@@ -205,6 +205,8 @@ class Table:
                 raise ValueError
         except ValueError:
             raise self.refused(row, column, "which is no number") from None
+        if value == 0.0:
+            return value, 0  # an exponent without end is none for a decimal
         exponent = Decimal(field.decode("ascii")).normalize().as_tuple().exponent
         return value, min(max(0, -int(exponent)), PLACES_MOST)
 
