@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -133,6 +134,11 @@ class Instrument:
             raise ConfigError(f"{self.symbol}: kind must be one of {', '.join(KINDS)}, not {self.kind}")
 
     @property
+    def market(self) -> str:
+        """The venue, and the kind behind it where that is not spot: a venue may use one symbol in several of its markets."""
+        return self.venue if self.kind == "spot" else f"{self.venue}-{self.kind}"
+
+    @property
     def ticks_per_unit(self) -> float:
         return per_unit(self.price_tick)
 
@@ -161,3 +167,12 @@ class Instrument:
         if "filters" in known:
             known["filters"] = Filters.from_dict(known["filters"])
         return cls(**known)
+
+
+def names_of(instruments: Sequence[Instrument]) -> list[str]:
+    """What tells each of some instruments apart: its symbol, or `market:symbol` where several bear that symbol.
+
+    BTCUSDT of two markets of Bybit are `bybit:BTCUSDT` and `bybit-perpetual:BTCUSDT`.
+    """
+    bearers = Counter(each.symbol for each in instruments)
+    return [each.symbol if bearers[each.symbol] == 1 else f"{each.market}:{each.symbol}" for each in instruments]

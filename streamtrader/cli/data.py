@@ -147,6 +147,7 @@ def list_(
     options = common(None, None, is_json=as_json, is_verbose=verbose)
     with told_errors(options):
         from streamtrader.errors import StreamTraderError
+        from streamtrader.instruments import names_of
         from streamtrader.storage.tape import Tape
 
         rows: list[dict[str, Any]] = []
@@ -161,7 +162,7 @@ def list_(
                     {
                         "tape": str(path),
                         "events": tape.event_count,
-                        "instruments": [instrument.symbol for instrument in tape.instruments],
+                        "instruments": names_of(tape.instruments),
                         "first_ns": tape.first_received_ns,
                         "last_ns": tape.last_received_ns,
                         "bytes": path.stat().st_size,

@@ -15,7 +15,7 @@ import numpy as np
 
 from streamtrader.errors import TapeCorrupt
 from streamtrader.events import EVENT_BYTES, Kind
-from streamtrader.instruments import Most
+from streamtrader.instruments import Most, names_of
 from streamtrader.runtime.checking_books import Agreement, BooksCheck
 from streamtrader.runtime.checking_clocks import MARKET, LatencyCheck, ReceivedCheck, StreamCheck
 from streamtrader.runtime.checking_findings import FAULT, Chunk, Events, Finding, Findings
@@ -85,11 +85,8 @@ def check_tape(path: Path | str) -> CheckResult:
     for tape in tapes:
         tape.verify()
     instruments = tapes[0].instruments  # a recording has one list of them
-    symbols = [instrument.symbol for instrument in instruments]
-    if len(set(symbols)) < len(symbols):
-        symbols = [f"{instrument.venue} {instrument.symbol}" for instrument in instruments]
     venues, most = [each.venue for each in instruments], [each.most for each in instruments]
-    check = TapeCheck(venues, symbols, most)
+    check = TapeCheck(venues, names_of(instruments), most)
     for tape in tapes:
         for events in _chunks_of(tape):
             check.take(events)

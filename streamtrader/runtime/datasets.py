@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamtrader.errors import ConfigError, MarketFileError
-from streamtrader.instruments import Instrument
+from streamtrader.instruments import Instrument, names_of
 from streamtrader.storage.files import place_whole
 from streamtrader.storage.importers.csv_export import export_csv
 from streamtrader.storage.importers.detecting import IMPORTERS, common_format
@@ -159,12 +159,21 @@ def export_dataset(tape_path: Path, out: Path, *, wanted_format: str, symbols: C
 
 
 def _chosen(tape: Tape, symbols: Collection[str]) -> list[int]:
-    known = {instrument.symbol.casefold(): index for index, instrument in enumerate(tape.instruments)}
+    """The numbers of the instruments that are meant, each once; a name that several bear is refused."""
+    names = names_of(tape.instruments)
+    known: dict[str, list[int]] = {}
+    for index, (name, instrument) in enumerate(zip(names, tape.instruments, strict=True)):
+        for word in {name.casefold(), instrument.symbol.casefold()}:
+            known.setdefault(word, []).append(index)
     missing = [symbol for symbol in symbols if symbol.casefold() not in known]
     if missing:
-        names = ", ".join(instrument.symbol for instrument in tape.instruments)
-        raise MarketFileError(f"{tape.path} has no {', '.join(missing)}; it has {names}.")
-    return [known[symbol.casefold()] for symbol in symbols] or list(known.values())
+        raise MarketFileError(f"{tape.path} has no {', '.join(missing)}; it has {', '.join(names)}.")
+    for symbol in symbols:
+        if len(meant := known[symbol.casefold()]) > 1:
+            several = " or ".join(names[index] for index in meant)
+            raise MarketFileError(f"{tape.path} has several of {symbol}: say {several}.")
+    chosen = dict.fromkeys(known[symbol.casefold()][0] for symbol in symbols)
+    return list(chosen) or list(range(len(names)))
 
 
 def _written(tape: Tape, out: Path, chosen: Sequence[int], name: str) -> tuple[ExportResult, list[Path]]:
@@ -172,7 +181,7 @@ def _written(tape: Tape, out: Path, chosen: Sequence[int], name: str) -> tuple[E
         made, events, left_behind = export_csv(tape, out, chosen)
         return ExportResult("csv", [], events, dict(left_behind)), made
     if len(chosen) != 1:
-        names = ", ".join(tape.instruments[index].symbol for index in chosen)
+        names = ", ".join(names_of([tape.instruments[index] for index in chosen]))
         raise MarketFileError(f"{tape.path} has {names}; hftbacktest's files hold one each: choose it with --symbol.")
     data, exported = hftbacktest_rows(tape, chosen[0])
     write_npz(out, data)

@@ -16,7 +16,7 @@ from streamtrader.instruments import Instrument
 from streamtrader.storage.extras import arrow
 from streamtrader.storage.files import explained, place_whole
 from streamtrader.storage.lake import write_tape
-from streamtrader.storage.lake_manifest import Manifest, manifests_of, market_of
+from streamtrader.storage.lake_manifest import Manifest, manifests_of
 from streamtrader.storage.lake_place import open_place
 from streamtrader.storage.lake_reader import Wanted, events_in, instruments_of
 from streamtrader.storage.lake_schema import Lineage
@@ -106,5 +106,5 @@ def _origin(manifest: Manifest) -> dict[str, str]:
 def _nothing_found(manifests: Collection[Manifest], wanted: Wanted) -> str:
     if not manifests:
         return "there is no lake; `data export TAPE --format lake` makes one"
-    markets = sorted({f"{market_of(each)} {each.symbol}" for manifest in manifests for each in manifest.instruments})
+    markets = sorted({f"{each.market} {each.symbol}" for manifest in manifests for each in manifest.instruments})
     return f"holds nothing of {', '.join([*wanted.venues, *wanted.symbols])}; there is: {', '.join(markets)}"

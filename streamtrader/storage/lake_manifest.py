@@ -99,14 +99,9 @@ def identity_of(tape: Tape) -> str:
     return digest.hexdigest()[:16]
 
 
-def market_of(instrument: Instrument) -> str:
-    """The value of `venue=`: perpetuals may bear the names of spot markets of the venue and must not mix."""
-    return instrument.venue if instrument.kind == "spot" else f"{instrument.venue}-{instrument.kind}"
-
-
 def folder_of(instrument: Instrument, channel: str, day: int) -> str:
     """`venue=/channel=/symbol=/date=`; what a path cannot hold is percent-encoded, as Hive does it."""
-    venue, symbol = quote(market_of(instrument), safe=""), quote(instrument.symbol, safe="")
+    venue, symbol = quote(instrument.market, safe=""), quote(instrument.symbol, safe="")
     return f"venue={venue}/channel={channel}/symbol={symbol}/date={np.datetime64(day, 'D')}"
 
 

@@ -19,7 +19,7 @@ from streamtrader.errors import StorageError
 from streamtrader.events import MORE
 from streamtrader.instruments import Instrument
 from streamtrader.storage.extras import arrow, library
-from streamtrader.storage.lake_manifest import LakeFile, Manifest, day_of, market_of
+from streamtrader.storage.lake_manifest import LakeFile, Manifest, day_of
 from streamtrader.storage.lake_place import LakePlace
 from streamtrader.storage.lake_schema import BY_NAME, Events, Numbers, events_of
 
@@ -45,7 +45,7 @@ class Wanted:
         return not self.venues and not self.symbols and (self.from_ns, self.to_ns) == FOREVER
 
     def takes(self, instrument: Instrument) -> bool:
-        is_venue = not self.venues or market_of(instrument) in self.venues
+        is_venue = not self.venues or instrument.market in self.venues
         return is_venue and (not self.symbols or instrument.symbol in self.symbols)
 
 

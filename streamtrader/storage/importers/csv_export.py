@@ -6,13 +6,14 @@ Numbers are the shortest text that reads back as the same double. Levels keep wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
 from streamtrader.events import BID, BUY, Kind
+from streamtrader.instruments import names_of
 from streamtrader.storage.importers.digits import Flags
 from streamtrader.storage.importers.messages import in_snapshot
 from streamtrader.storage.importers.rows import Events
@@ -41,7 +42,8 @@ def export_csv(tape: Tape, out: Path, instruments: Sequence[int]) -> tuple[list[
         {kind.name.lower(): int(counts[kind]) for kind in Kind if counts[kind] and kind not in {*COLUMNS, *marks}}
     )
     paths = [out if len(kinds) == 1 else out.with_suffix(f".{COLUMNS[kind][0]}{out.suffix}") for kind in kinds]
-    symbols = [instrument.symbol for instrument in tape.instruments]
+    names = names_of([tape.instruments[index] for index in instruments])
+    symbols = dict(zip(instruments, names, strict=True))
     for kind, path in zip(kinds, paths, strict=True):
         with path.open("x", encoding="utf-8", newline="\n") as file:
             _write(file, kind, tape.events(), instruments, symbols)
@@ -49,7 +51,7 @@ def export_csv(tape: Tape, out: Path, instruments: Sequence[int]) -> tuple[list[
 
 
 def _write(
-    file: TextIO, kind: Kind, batches: Iterable[Events], instruments: Sequence[int], symbols: Sequence[str]
+    file: TextIO, kind: Kind, batches: Iterable[Events], instruments: Sequence[int], symbols: Mapping[int, str]
 ) -> None:
     file.write(",".join((*SHARED, *COLUMNS[kind][1])) + "\n")
     for events in batches:
@@ -59,7 +61,7 @@ def _write(
             continue
         is_snapshot = in_snapshot(own)[is_kind] if kind == Kind.BOOK else np.zeros(0, bool)
         own = own[is_kind]
-        columns = [own["venue_ns"].tolist(), own["received_ns"].tolist(), map(symbols.__getitem__, own["instrument"])]
+        columns = [own["venue_ns"].tolist(), own["received_ns"].tolist(), map(symbols.__getitem__, own["instrument"].tolist())]
         columns += _WORDS[kind](own, is_snapshot)
         rows = zip(*(map(str, column) for column in columns), strict=True)
         file.write("\n".join(map(",".join, rows)) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,30 @@ def test_an_export_of_one_kind_is_one_file_and_never_overwrites(tmp_path):
         export_dataset(tmp_path / "in.tape", tmp_path / "e.csv", wanted_format="csv", symbols=["ETHUSDT"])
 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_one_symbol_of_two_markets_goes_out_under_two_names(tmp_path):
+    perpetual = replace(BTC, kind="perpetual")
+    script = Script().at(0).trade(100.5, 0.25, BUY, id=3).add(Kind.TRADE, 200.5, 1.0, id=4, instrument=1)
+    with TapeWriter.create(tmp_path / "in.tape", [BTC, perpetual], {}) as writer:
+        writer.append(script.events())
+
+    told = export_dataset(tmp_path / "in.tape", tmp_path / "both.csv", wanted_format="csv")
+    export_dataset(tmp_path / "in.tape", tmp_path / "one.csv", wanted_format="csv", symbols=["test-perpetual:btcusdt"])
+
+    assert told.events == {"trades": 2}
+    rows = [line.split(",") for line in (tmp_path / "both.csv").read_text().splitlines()[1:]]
+    assert [(row[2], row[5]) for row in rows] == [("test:BTCUSDT", "100.5"), ("test-perpetual:BTCUSDT", "200.5")]
+    assert (tmp_path / "one.csv").read_text().splitlines()[1].split(",")[2:6] == ["BTCUSDT", "4", "buy", "200.5"]
+    for format_ in ("csv", "hftbacktest"):
+        with pytest.raises(MarketFileError, match="several of BTCUSDT: say test:BTCUSDT or test-perpetual:BTCUSDT"):
+            export_dataset(tmp_path / "in.tape", tmp_path / "x", wanted_format=format_, symbols=["BTCUSDT"])
+
+
+def test_a_size_whose_exponent_has_no_end_is_nothing(tmp_path):
+    _, events = imported(tmp_path, written(tmp_path / "a.csv", "time,price,size", f"{START_NS},1,1e-99999999999999999999"))
+
+    assert events["b"].tolist() == [0.0]
 
 
 ROW = f"{START_NS},100,1"
