@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from streamtrader.cli.common import (
 )
 from streamtrader.cli.datasets import DATASETS, FILE_EXPORTS, export_dataset, import_dataset, is_dataset
 from streamtrader.cli.lake import LAKE, export_lake, import_lake
+from streamtrader.errors import ConfigError
 
 AUTO = "auto"
 CAPTURES = ("binance-raw", "cryptofeed", "cryptofeed-text", "cbcap", "json-lines", "json-document")
@@ -60,8 +62,10 @@ def import_(
 ) -> None:
     """Make a tape of raw captures, through the adapter that live sessions use, of a data set, or of a lake."""
     options = common(None, None, is_json=as_json, is_plain=plain, is_verbose=verbose)
+    given = {"--venue": venue, "--symbol": symbols, "--adjust": adjust != "none", "--from": start, "--to": stop}
     if format_ == LAKE:
         with told_errors(options):
+            _refuse_others(given, "a lake", "--venue", "--symbol", "--from", "--to")
             import_lake(
                 files, out, options, venues=[venue] * bool(venue), symbols=symbols or (), between=(start, stop)
             )
@@ -71,9 +75,11 @@ def import_(
         raise typer.Exit(USAGE)
     with told_errors(options):
         paths = [Path(file) for file in files]
-        if not venue and is_dataset(paths, format_):
+        if is_dataset(paths, format_):
+            _refuse_others(given, "a data set", "--symbol", "--adjust")
             import_dataset(paths, out, options, wanted_format=format_, symbols=symbols or (), adjust=adjust)
             return
+        _refuse_others(given, "a raw capture", "--venue")
         from streamtrader.observers.screen import console_for, progress
         from streamtrader.runtime.importing import import_captures
 
@@ -88,6 +94,14 @@ def import_(
             )
         document = asdict(result) | {"instruments": [each.as_dict() for each in result.instruments]}
         tell(document, is_json=as_json)
+
+
+def _refuse_others(given: Mapping[str, object], what: str, *known: str) -> None:
+    """An option that means nothing here is a mistake: who gave it would believe that it was heeded."""
+    others = [name for name, value in given.items() if value and name not in known]
+    if others:
+        takes = f", which takes {', '.join(known)}" if known else ""
+        raise ConfigError(f"{', '.join(others)} means nothing for {what}{takes}")
 
 
 @app.command("export")
@@ -114,6 +128,7 @@ def export(
         raise typer.Exit(USAGE)
     with told_errors(options):
         if format_ == LAKE:
+            _refuse_others({"--symbol": symbols}, "a lake, into which a whole tape goes")
             export_lake(tape, out, options)
         else:
             export_dataset(tape, Path(out), options, wanted_format=format_, symbols=symbols or ())

@@ -48,6 +48,12 @@ class Seen:
             if len(size) - size.find(".") > self.size_places + 1:
                 self.size_places = max(self.size_places, _places(size))
 
+    def add(self, other: Seen) -> None:
+        """Take what another file showed of the same symbol."""
+        self.price_places = max(self.price_places, other.price_places)
+        self.size_places = max(self.size_places, other.size_places)
+        self.has_book, self.kind = self.has_book or other.has_book, self.kind or other.kind
+
     def steps(self) -> tuple[Decimal, Decimal]:
         return decimal_of_places(self.price_places), decimal_of_places(self.size_places)
 
@@ -68,6 +74,36 @@ class Stream:
     def has_books(self) -> bool:
         return bool(self.listed) or any(seen.has_book for seen in self.symbols.values())
 
+    @property
+    def market(self) -> tuple[str, str]:
+        """Venue and kind as far as they are certain: without a book, frames of two kinds may look alike."""
+        if self.listing is None:
+            return "", ""
+        return self.listing.name, self.kind or (self.listing.kinds[0] if self.has_books else "")
+
+    def add(self, other: Stream) -> None:
+        """Take another file, on which the same connection goes on."""
+        self.listing, self.kind = self.listing or other.listing, self.kind or other.kind
+        if not self.listed:
+            self.listed, self.channels = other.listed, other.channels
+        for venue, symbols in other.seen.items():
+            for symbol, seen in symbols.items():
+                self.seen.setdefault(venue, {}).setdefault(symbol, Seen()).add(seen)
+        for venue, count in other.understood.items():
+            self.understood[venue] = self.understood.get(venue, 0) + count
+
+    def settle(self) -> None:
+        """The venue is the one that understood the most frames."""
+        self.choose()
+        if self.listing is not None:
+            self.kind = self.kind or self.listing.kinds[0]
+
+    def choose(self) -> None:
+        if self.listing is None and self.understood:
+            self.listing = listing_of(max(self.understood, key=lambda name: self.understood[name]))
+        if self.listing is not None:
+            self.symbols = self.seen.get(self.listing.name, {})
+
     def identities(self) -> list[Key]:
         """Its instruments, in the order in which they first appeared."""
         assert self.listing is not None
@@ -82,15 +118,19 @@ class Survey:
     def __init__(self, paths: Sequence[Path | str], venue: str = "") -> None:
         if not paths:
             raise MarketFileError("no capture was given")
+        if venue and _named(venue) is None:
+            raise ConfigError(f"there is no venue {venue!r}; there are: {', '.join(VENUES)}")
         self.line_count = 0
         self.format = ""
         self.streams: dict[str, Stream] = {}
         self._venue = venue
         self._answers: list[tuple[str, bytes]] = []
-        starts = [(self._read(Path(path)), index, Path(path)) for index, path in enumerate(paths)]
+        self._torn: list[str] = []
+        self._first: dict[str, str] = {}  # the first file of each stream
+        starts = [(self._read(path), index, path) for index, path in enumerate(_each_once(paths))]
         self.paths = [path for _, _, path in sorted(starts)]
         for stream in self.streams.values():
-            _settle(stream)
+            stream.settle()
         for url, body in self._answers:
             _take_answer(self.streams.values(), url, body)
         self.streams = {
@@ -98,7 +138,11 @@ class Survey:
         }
         if not self.streams:
             names = ", ".join(path.name for path in self.paths)
-            raise MarketFileError(f"{names}: no frame of a venue that is known here ({', '.join(VENUES)})")
+            known = f"a venue that is known here ({', '.join(VENUES)})"
+            if venue:
+                known = f"{venue}; without --venue it is found by what is in the files"
+            torn = f"; cut off: {', '.join(self._torn)}" if self._torn else ""
+            raise MarketFileError(f"{names}: no frame of {known}{torn}")
 
     def instruments(self, steps: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Instrument, ...]:
         """As they first appear; `steps` overrides tick and lot by symbol."""
@@ -116,6 +160,7 @@ class Survey:
 
     def _read(self, path: Path) -> int:
         reader, first_ns = CaptureReader(path), 0
+        streams: dict[str, Stream] = {}
         for line in reader:
             self.line_count += 1
             first_ns = first_ns or line.received_ns
@@ -124,12 +169,34 @@ class Survey:
             if line.role is Role.HTTP:
                 self._answers.append((line.url, line.text))
                 continue
-            stream = self.streams.setdefault(line.connection, Stream())
+            stream = streams.setdefault(line.connection, Stream())
             if stream.listing is None and (self._venue or reader.venue):
                 stream.listing = _named(self._venue or reader.venue)
             self._note(stream, line)
+        for name, stream in streams.items():
+            self._join(path, name, stream)
+        if reader.is_torn:
+            self._torn.append(path.name)
         self.format = reader.format if self.format in ("", reader.format) else "mixed"
         return first_ns
+
+    def _join(self, path: Path, name: str, stream: Stream) -> None:
+        """A file goes on with the connections of those before it, and so must be of their market."""
+        stream.choose()
+        known = self.streams.setdefault(name, stream)
+        first = self._first.setdefault(name, path.name)
+        if known is stream:
+            return
+        if known.listing is not None and known.listing.name in stream.understood:
+            stream.listing = known.listing  # several venues understand it, and which one it is of was known before
+            stream.choose()
+        own, others = stream.market, known.market
+        if any(one and other and one != other for one, other in zip(own, others, strict=True)):
+            raise MarketFileError(
+                f"{path.name} is of {' '.join(own).strip()}, {first} of {' '.join(others).strip()}: import each by itself."
+            )
+        known.add(stream)
+        known.choose()
 
     def _note(self, stream: Stream, line: CaptureLine) -> None:
         if stream.listed:
@@ -170,6 +237,16 @@ def _named(venue: str) -> Listing | None:
     return listing_of(name) if name else None
 
 
+def _each_once(paths: Sequence[Path | str]) -> list[Path]:
+    """The files; one that is given twice would be a market that happened twice."""
+    files: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if path.resolve() in files:
+            raise MarketFileError(f"{path.name} is given twice.")
+        files[path.resolve()] = path
+    return list(files.values())
+
+
 def _take_note(stream: Stream, text: bytes) -> None:
     try:
         note = note_of(text)
@@ -199,15 +276,6 @@ def _sighted(stream: Stream, listing: Listing, frame: bytes) -> bool:
         if count >= FRAMES_TO_BE_SURE and len(stream.understood) == 1:
             stream.listing = listing
     return is_named
-
-
-def _settle(stream: Stream) -> None:
-    """The venue is the one that understood the most frames."""
-    if stream.listing is None and stream.understood:
-        stream.listing = listing_of(max(stream.understood, key=lambda name: stream.understood[name]))
-    if stream.listing is not None:
-        stream.symbols = stream.seen.get(stream.listing.name, {})
-        stream.kind = stream.kind or stream.listing.kinds[0]
 
 
 def _take_answer(streams: Iterable[Stream], url: str, body: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 
+import pytest
 from typer.testing import CliRunner
 
 from streamtrader.cli.main import app
@@ -91,3 +92,27 @@ def test_an_archive_whose_directory_is_damaged_is_told_by_its_name(tmp_path):
 
     assert code == 1
     assert "spy_20131007_trade.zip is damaged or cut off" in err
+
+
+OTHERS = {
+    "a symbol of a capture": (("import", "capture", "--symbol", "ETHUSDT"), "--symbol means nothing for a raw capture"),
+    "a time of a capture": (("import", "capture", "--from", "2024-08-09"), "--from means nothing for a raw capture"),
+    "a venue of a table": (("import", "a.csv", "--venue", "kraken"), "--venue means nothing for a data set"),
+    "a time of a table": (("import", "a.csv", "--to", "2024-08-09"), "--to means nothing for a data set"),
+    "splits of a lake": (("import", "lake", "--format", "lake", "--adjust", "all"), "--adjust means nothing for a lake"),
+    "a symbol into a lake": (("export", "a.tape", "--symbol", "ETHUSDT"), "--symbol means nothing for a lake"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_an_option_that_would_not_be_heeded_is_refused(tmp_path, monkeypatch, what):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "capture").write_text('1723161255343937085 {"stream":"btcusdt@trade","data":{}}\n')
+    (tmp_path / "a.csv").write_text(ROWS)
+    arguments, told = OTHERS[what]
+
+    code, _, err = command(*arguments, "--out", "out")
+
+    assert code == 4
+    assert told in err
+    assert not (tmp_path / "out").exists()

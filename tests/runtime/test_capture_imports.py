@@ -8,13 +8,14 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from streamtrader.errors import MarketFileError
+from streamtrader.errors import ConfigError, MarketFileError
 from streamtrader.events import BookState, Kind
 from streamtrader.runtime.checking import check_tape
 from streamtrader.runtime.importing import import_captures
 from streamtrader.storage.tape import Tape
+from tests.runtime.test_importing import capture
 from tests.storage.test_captures import cbcap, cryptofeed
-from tests.venues.frames import snapshot, usdm_depth
+from tests.venues.frames import snapshot, spot_depth, usdm_depth
 from tests.venues.test_kraken import ASKS, BIDS, book, crc_of
 
 GOOD = crc_of(ASKS, BIDS)
@@ -175,3 +176,31 @@ def test_frames_of_no_venue_are_refused_with_the_venues_there_are(tmp_path):
 
     with pytest.raises(MarketFileError, match="no frame of a venue that is known here"):
         import_captures([path], tmp_path / "out.tape")
+
+
+def test_a_named_venue_that_is_not_known_or_not_in_the_capture_is_refused(tmp_path):
+    path = tmp_path / "some.cbcap"
+    path.write_bytes(cbcap(book("snapshot", BIDS, ASKS, GOOD)))
+
+    with pytest.raises(ConfigError, match="there is no venue 'krakn'; there are: alpaca"):
+        import_captures([path], tmp_path / "out.tape", venue="krakn")
+    with pytest.raises(MarketFileError, match="no frame of binance; without --venue it is found"):
+        import_captures([path], tmp_path / "out.tape", venue="binance")
+
+
+def test_files_of_two_venues_or_of_two_markets_of_one_are_refused(tmp_path):
+    capture(tmp_path / "spot", [spot_depth(9, 11), snapshot(10), spot_depth(12, 13)])
+    capture(tmp_path / "futures", [usdm_depth(9, 11, 8), snapshot(10), usdm_depth(12, 13, 11)])
+    (tmp_path / "some.cbcap").write_bytes(cbcap(book("snapshot", BIDS, ASKS, GOOD)))
+
+    with pytest.raises(MarketFileError, match=r"some.cbcap is of kraken spot, spot of binance spot: import each"):
+        import_captures([tmp_path / "spot", tmp_path / "some.cbcap"], tmp_path / "out.tape")
+    with pytest.raises(MarketFileError, match="futures is of binance perpetual, spot of binance spot: import each"):
+        import_captures([tmp_path / "spot", tmp_path / "futures"], tmp_path / "out.tape")
+
+
+def test_a_file_that_is_given_twice_is_refused(tmp_path):
+    path = capture(tmp_path / "spot", [spot_depth(9, 11), snapshot(10), spot_depth(12, 13)])
+
+    with pytest.raises(MarketFileError, match="spot is given twice"):
+        import_captures([path, tmp_path / "." / "spot"], tmp_path / "out.tape")
