@@ -11,13 +11,13 @@ from pathlib import Path
 
 from streamtrader.errors import ConfigError, MarketFileError
 from streamtrader.instruments import Instrument, names_of
-from streamtrader.storage.files import place_whole
+from streamtrader.storage.files import place_whole, refused
 from streamtrader.storage.importers.csv_export import export_csv
 from streamtrader.storage.importers.detecting import IMPORTERS, common_format
 from streamtrader.storage.importers.hftbacktest_export import hftbacktest_rows, write_npz
 from streamtrader.storage.importers.lean_actions import ADJUSTMENTS
 from streamtrader.storage.importers.markets import Intake
-from streamtrader.storage.importers.writing import unwritable, write_tape
+from streamtrader.storage.importers.writing import write_tape
 from streamtrader.storage.tape import Tape
 
 EXPORTS = ("hftbacktest", "csv")
@@ -154,7 +154,7 @@ def export_dataset(tape_path: Path, out: Path, *, wanted_format: str, symbols: C
     except FileExistsError as error:
         raise MarketFileError(f"{error.filename} exists already; an export never overwrites.") from error
     except OSError as error:
-        raise unwritable(out, error) from error
+        raise refused(f"{out} cannot be written", error, out) from error
     return result
 
 

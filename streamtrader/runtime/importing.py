@@ -22,6 +22,7 @@ from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.capture_session import CaptureSession
 from streamtrader.runtime.survey import Survey
 from streamtrader.storage.captures import CaptureLine, CaptureReader, Role
+from streamtrader.storage.files import begin_aside, place_whole, refused
 from streamtrader.storage.raw_lines import (
     ANSWER,
     BASE64,
@@ -256,8 +257,7 @@ def import_captures(
     `on_progress` gets (lines played, all lines) now and then.
     """
     tape_path = Path(tape_path)
-    if tape_path.exists():
-        raise MarketFileError(f"{tape_path} exists already; an import never overwrites. Choose another name.")
+    (partial,) = begin_aside(tape_path, "partial")
     survey = Survey(paths, venue)
     if wanted_format not in (AUTO, survey.format):
         raise MarketFileError(
@@ -267,17 +267,16 @@ def import_captures(
     player = CapturePlayer(survey, instruments, scanner)
     if on_progress is not None:
         player.on_drain = lambda lines: on_progress(lines, survey.line_count)
-    partial = tape_path.with_name(tape_path.name + ".partial")
-    partial.unlink(missing_ok=True)  # of an import that was killed
     metadata = {"source": survey.format, "venues": player.result.venues, "files": player.result.files}
     try:
         with TapeWriter.create(partial, instruments, metadata) as writer:
             result = player.play(writer.append)
         if not result.events.keys() - {"link", "status", "book_clear"}:
             raise MarketFileError(f"{', '.join(result.files)}: not one usable event in it")
-        partial.rename(tape_path)
-    except BaseException:
+        place_whole(partial, tape_path)
+    except OSError as error:
+        raise refused(f"{tape_path} cannot be written", error, tape_path) from error
+    finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise
     return result

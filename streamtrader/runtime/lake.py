@@ -14,7 +14,7 @@ from streamtrader.errors import MarketFileError, StorageError
 from streamtrader.events import Kind
 from streamtrader.instruments import Instrument
 from streamtrader.storage.extras import arrow
-from streamtrader.storage.files import explained, place_whole
+from streamtrader.storage.files import begin_aside, place_whole, refused
 from streamtrader.storage.lake import write_tape
 from streamtrader.storage.lake_manifest import Manifest, manifests_of
 from streamtrader.storage.lake_place import open_place
@@ -65,14 +65,11 @@ def import_from_lake(
     """
     arrow()
     path, place = Path(tape_path), open_place(lake)
-    if path.exists():
-        raise MarketFileError(f"{path} exists already; an import never overwrites. Choose another name.")
+    (partial,) = begin_aside(path, "partial")
     manifests = [each for each in manifests_of(place) if any(map(wanted.takes, each.instruments))]
     if not manifests:
         raise MarketFileError(f"{place.url}: {_nothing_found(manifests_of(place), wanted)}")
     result = LakeImport(instruments_of(manifests, wanted), [each.source_uri for each in manifests])
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)  # of an import that was killed
     metadata = {"source": "lake", "lake": place.url, "tapes": [_origin(each) for each in manifests]}
     counts, digest, total = np.zeros(256, np.int64), hashlib.sha256(), sum(each.event_count for each in manifests)
     try:
@@ -91,7 +88,7 @@ def import_from_lake(
             raise StorageError(f"{place.url}: other events came out than went in from {manifests[0].source_uri}")
         place_whole(partial, path)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {explained(error)}", path=str(path)) from error
+        raise refused(f"{path} cannot be written", error, path) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from streamtrader.errors import LayoutChanged, StorageError
-from streamtrader.storage.files import explained, replace_whole
+from streamtrader.storage.files import explained, refused, replace_whole
 
 MAGIC = b"\x89STCKPT\n"
 SCHEMA = 1
@@ -73,7 +73,7 @@ def save(
             path.replace(previous(path))  # a crash just here leaves the previous one, which `load` then takes
         replace_whole(path, _HEAD.pack(MAGIC, SCHEMA, len(text), hashlib.sha256(body).digest()) + body)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {explained(error)}", path=str(path)) from error
+        raise refused(f"{path} cannot be written", error, path) from error
 
 
 def previous(path: Path) -> Path:

@@ -19,7 +19,7 @@ import numpy as np
 
 from streamtrader.errors import StorageError
 from streamtrader.instruments import Instrument
-from streamtrader.storage.files import explained, open_locked, replace_whole, sync_folder
+from streamtrader.storage.files import open_locked, refused, replace_whole, sync_folder
 from streamtrader.storage.tape import BLOCK_EVENTS, TapeWriter
 from streamtrader.storage.tape_layout import Slots
 from streamtrader.storage.tape_reader import Tape
@@ -61,7 +61,7 @@ class Download:
             if bookmark is not None:
                 os.truncate(partial, bookmark["bytes"])
         except OSError as error:
-            raise StorageError(f"{partial} cannot be written: {explained(error)}", path=str(partial)) from error
+            raise refused(f"{partial} cannot be written", error, partial) from error
         download = cls(out, query, TapeWriter.reopen(partial), lock)
         if bookmark is None:
             download._mark()
@@ -94,7 +94,7 @@ class Download:
             whole.rename(self.out)
             sync_folder(self.out.parent)
         except OSError as error:
-            raise StorageError(f"{self.out} cannot be written: {explained(error)}", path=str(self.out)) from error
+            raise refused(f"{self.out} cannot be written", error, self.out) from error
         self.close()
         _clear(self.out)
 
@@ -123,7 +123,7 @@ class Download:
         try:
             replace_whole(place, json.dumps(bookmark, allow_nan=False).encode())
         except OSError as error:
-            raise StorageError(f"{place}: {explained(error)}", path=str(place)) from error
+            raise refused(str(place), error, place) from error
 
 
 def finished(out: Path | str, query: dict[str, Any]) -> Tape | None:

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from streamtrader.errors import RunLocked, StorageError
+from streamtrader.errors import DiskFull, MarketFileError, RunLocked, StorageError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REMEDIES = {
-    errno.ENOSPC: "the disk is full; free some space and start again with the same run directory",
-    errno.EDQUOT: "the disk quota is used up; free some space and start again with the same run directory",
+    errno.ENOSPC: "the disk is full; free some space and start again",
+    errno.EDQUOT: "the disk quota is used up; free some space and start again",
     errno.EFBIG: "the file may not grow further (file size limit); raise the limit (`ulimit -f`)",
     errno.EIO: "the disk reports an input/output error; check it before the next session",
     errno.EACCES: "permission denied; choose a path that this user may use",
@@ -29,6 +30,33 @@ _REMEDIES = {
 def explained(error: OSError) -> str:
     """An operating system's error as a clause with a remedy."""
     return _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+
+
+def refused(what: str, error: OSError, path: Path) -> StorageError:
+    """What a disk refused and why, as the error to raise: `DiskFull` where there is no room for more."""
+    kind = DiskFull if error.errno in FULL else StorageError
+    why = explained(error)
+    if error.errno == errno.ENOENT and not path.parent.is_dir():
+        why = f"there is no folder {path.parent}; make it first"
+    return kind(f"{what}: {why}", path=str(path))
+
+
+def begin_aside(path: Path, *words: str) -> tuple[Path, ...]:
+    """Where a new file is written before it gets its name: `<name>.<word>` beside it, without what a killed process left.
+
+    Raises MarketFileError where the name is taken, StorageError where nothing can be written there.
+    """
+    try:
+        if path.exists():
+            raise MarketFileError(f"{path} exists already; an import never overwrites. Choose another name.")
+        asides = tuple(path.with_name(f"{path.name}.{word}") for word in words)
+        for aside in asides:
+            aside.unlink(missing_ok=True)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no folder", str(path.parent))
+    except OSError as error:
+        raise refused(f"{path} cannot be written", error, path) from error
+    return asides
 
 
 def sync_file(descriptor: int) -> None:
@@ -68,7 +96,7 @@ class Appender:
         except OSError as error:
             # What a failed sync left on disk is unknown, and the next one would lie: nothing more is written.
             self._failure = explained(error)
-            raise StorageError(f"{self.path} could not be made durable: {self._failure}") from error
+            raise refused(f"{self.path} could not be made durable", error, self.path) from error
 
     def close(self) -> None:
         """Sync, unless that would lie, and close."""

@@ -15,7 +15,7 @@ import numpy as np
 from streamtrader.errors import StorageError
 from streamtrader.storage import lake_manifest as manifests
 from streamtrader.storage.extras import arrow
-from streamtrader.storage.files import explained
+from streamtrader.storage.files import refused
 from streamtrader.storage.lake_manifest import Manifest
 from streamtrader.storage.lake_place import LakePlace
 from streamtrader.storage.lake_schema import Events, Lineage
@@ -51,7 +51,7 @@ def write_tape(place: LakePlace, tape: Tape, lineage: Lineage, *, on_progress: P
             aside = spool / "manifest.part"
             aside.write_bytes(manifest.packed())
         except OSError as error:
-            raise StorageError(f"{spool}: {explained(error)}", path=str(spool)) from error
+            raise refused(str(spool), error, spool) from error
         place.publish(aside, name)
         for stale in writer.stale():
             place.remove(stale)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from streamtrader.errors import ConfigError, StorageError
 from streamtrader.storage.extras import library
-from streamtrader.storage.files import explained, open_locked, sync_file, sync_folder
+from streamtrader.storage.files import open_locked, refused, sync_file, sync_folder
 
 ASIDE = "_aside"  # engines leave out what begins with an underscore or a dot
 
@@ -111,7 +111,7 @@ class LocalPlace:
         try:
             yield
         except OSError as error:
-            raise StorageError(f"{self.root / name}: {explained(error)}", path=str(self.root / name)) from error
+            raise refused(str(self.root / name), error, self.root / name) from error
 
 
 class RemotePlace:

@@ -16,7 +16,7 @@ import zstandard
 from streamtrader.errors import StorageError
 from streamtrader.kernel.ring import Ring
 from streamtrader.storage import raw_lines
-from streamtrader.storage.files import Appender, create_whole, explained, sync_file
+from streamtrader.storage.files import Appender, create_whole, explained, refused, sync_file
 
 LEVEL = 6  # 80 MB of lines a second on one core, a ninth of their size; 9 gains a tenth and costs twice the time
 PACKED_BYTES = 1 << 20  # lines of so many bytes become a zstd frame without waiting for `flush`
@@ -148,7 +148,7 @@ class RawWriter(Appender):
                 f"{path} exists already; a recording is never overwritten. Choose another name."
             ) from error
         except OSError as error:
-            raise StorageError(f"{path} cannot be created: {explained(error)}", path=str(path)) from error
+            raise refused(f"{path} cannot be created", error, path) from error
         return cls(path, file, header)
 
     def append(self, items: Sequence[Item]) -> None:
@@ -175,7 +175,7 @@ class RawWriter(Appender):
             self._write(memoryview(data))
         except OSError as error:
             self._roll_back(explained(error))
-            raise StorageError(f"{self.path}: {explained(error)}", path=str(self.path)) from error
+            raise refused(str(self.path), error, self.path) from error
         self.size_bytes += len(data)
         self.line_count += count
 

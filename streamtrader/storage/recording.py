@@ -8,7 +8,6 @@ is cut back to what is whole, summed up and kept, and a new segment begins.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any, Self
 
 from streamtrader.errors import LayoutChanged, StorageError
 from streamtrader.instruments import Instrument
-from streamtrader.storage.files import create_whole, explained, open_locked, replace_whole
+from streamtrader.storage.files import FULL, create_whole, open_locked, refused, replace_whole
 from streamtrader.storage.raw_frames import SUFFIX, cut_torn_tail
 from streamtrader.storage.tape import Tape, TapeWriter
 
@@ -27,7 +26,6 @@ MANIFEST, LOCK, RESERVE = "manifest.json", ".lock", ".reserve"
 RESERVE_BYTES = 1 << 18  # given back when the disk is full, so that the last manifest can be written
 TAPE, RAW = "tape", "raw"
 SUFFIXES = {TAPE: ".tape", RAW: SUFFIX}
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Recording:
@@ -64,7 +62,7 @@ class Recording:
                 (folder / RESERVE).write_bytes(os.urandom(RESERVE_BYTES))
                 recording.write()
             except OSError as error:
-                raise StorageError(f"{folder} cannot be used: {explained(error)}", path=str(folder)) from error
+                raise refused(f"{folder} cannot be used", error, folder) from error
             undo.pop_all()
         return recording
 
@@ -95,7 +93,7 @@ class Recording:
         try:
             replace_whole(self.folder / MANIFEST, packed(self.manifest))
         except OSError as error:
-            raise StorageError(f"{self.folder / MANIFEST}: {explained(error)}", path=str(self.folder)) from error
+            raise refused(str(self.folder / MANIFEST), error, self.folder / MANIFEST) from error
 
     def give_reserve(self) -> None:
         """Free the bytes that were put by for the end of a recording on a full disk."""

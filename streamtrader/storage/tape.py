@@ -18,7 +18,7 @@ from streamtrader.errors import LayoutChanged, StorageError
 from streamtrader.events import EVENT, MORE
 from streamtrader.instruments import Instrument
 from streamtrader.storage import tape_layout as layout
-from streamtrader.storage.files import Appender, create_whole, explained, sync_file
+from streamtrader.storage.files import Appender, create_whole, explained, refused, sync_file
 from streamtrader.storage.tape_layout import Slots
 from streamtrader.storage.tape_reader import Tape
 
@@ -57,7 +57,7 @@ class TapeWriter(Appender):
         except FileExistsError as error:
             raise StorageError(f"{path} exists already; a tape is never overwritten. Choose another name.") from error
         except OSError as error:
-            raise StorageError(f"{path} cannot be created: {explained(error)}", path=str(path)) from error
+            raise refused(f"{path} cannot be created", error, path) from error
         tape_crc = layout.read_header(memoryview(header), path).crc
         return cls(path, file, end=len(header), event_count=0, tape_crc=tape_crc)
 
@@ -76,7 +76,7 @@ class TapeWriter(Appender):
                 file.seek(end)
                 sync_file(file.fileno())
             except OSError as error:
-                raise StorageError(f"{path} cannot be written: {explained(error)}", path=str(path)) from error
+                raise refused(f"{path} cannot be written", error, path) from error
             undo.pop_all()
         writer = cls(path, file, end=end, event_count=event_count, tape_crc=tape_crc)
         writer.cut_bytes, writer.cut_events = cut_bytes, cut_events
@@ -136,7 +136,7 @@ class TapeWriter(Appender):
                 count += len(events)
         except OSError as error:
             self._roll_back()
-            raise StorageError(f"{self.path}: {explained(error)}", path=str(self.path)) from error
+            raise refused(str(self.path), error, self.path) from error
         written = count - self.event_count
         self.event_count, self._end = count, end
         return written

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -10,6 +13,7 @@ from typer.testing import CliRunner
 
 from streamtrader.cli.main import app
 from streamtrader.storage.tape import Tape
+from tests.cli.commands import environment
 
 ROWS = "time,price,size\n1700000000,100.5,1\n1700000001,100.25,2\n"
 
@@ -116,3 +120,60 @@ def test_an_option_that_would_not_be_heeded_is_refused(tmp_path, monkeypatch, wh
     assert code == 4
     assert told in err
     assert not (tmp_path / "out").exists()
+
+
+def small_files():
+    """No file may grow beyond 300 KiB: what a full disk says, without one."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300 << 10, 300 << 10))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A table, and the tape and lake of it, too large for `small_files` each."""
+    folder = tmp_path_factory.mktemp("large")
+    rows = "".join(f"{1_700_000_000_000 + at},{100 + at * 7919 % 9973 / 100},{1 + at * 104_729 % 99_991 / 1000}\n" for at in range(60_000))
+    (folder / "btcusdt.csv").write_text("time,price,size\n" + rows)
+    capture = "".join(
+        f'{1_700_000_000_000_000_000 + at} {{"stream":"btcusdt@trade","data":{{"e":"trade","E":1700000000000,"s":"BTCUSDT",'
+        f'"t":{at},"p":"100.5","q":"1.5","T":1700000000000,"m":true}}}}\n'
+        for at in range(10_000)
+    )
+    (folder / "capture").write_text(capture)
+    assert command("import", folder / "btcusdt.csv", "--out", folder / "a.tape")[0] == 0
+    assert command("export", folder / "a.tape", "--out", folder / "lake")[0] == 0
+    return folder
+
+
+WRITERS = {
+    "a capture": ("import", "capture", "--out"),
+    "a table": ("import", "btcusdt.csv", "--out"),
+    "a lake": ("import", "lake", "--format", "lake", "--out"),
+    "into a lake": ("export", "a.tape", "--out"),
+    "into a table": ("export", "a.tape", "--format", "csv", "--out"),
+    "into npz": ("export", "a.tape", "--format", "hftbacktest", "--out"),
+}
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_a_full_disk_ends_with_six_and_leaves_no_part(tmp_path, large, what):
+    said = subprocess.run(
+        [sys.executable, "-m", "streamtrader.cli.main", "data", *WRITERS[what], str(tmp_path / "out")],
+        cwd=large, env=environment(), capture_output=True, text=True, preexec_fn=small_files, check=False,
+    )  # fmt: skip
+
+    assert (said.returncode, said.stderr.splitlines()[-1].split(":")[0]) == (6, "DiskFull")
+    assert "Traceback" not in said.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("out", ["nowhere/a.tape", "a.csv/a.tape", "x" * 300])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text(ROWS)
+    (tmp_path / "capture").write_text('1723161255343937085 {"stream":"btcusdt@trade","data":{}}\n')
+
+    for file in ("a.csv", "capture"):
+        code, _, err = command("import", file, "--out", out)
+        assert code == 1
+        assert err.startswith(f"StorageError: {out}")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "capture"}

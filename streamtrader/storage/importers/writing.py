@@ -14,13 +14,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from streamtrader.errors import DiskFull, MarketFileError, StorageError
+from streamtrader.errors import MarketFileError
 from streamtrader.events import EVENT, Kind
-from streamtrader.storage.files import explained, place_whole
+from streamtrader.storage.files import begin_aside, place_whole, refused
 from streamtrader.storage.importers.markets import Intake
 from streamtrader.storage.importers.merging import merged
 from streamtrader.storage.importers.rows import Events
-from streamtrader.storage.recording import is_full
 from streamtrader.storage.tape import TapeWriter
 
 EVENTS_AT_ONCE = 1 << 20
@@ -48,12 +47,8 @@ def write_tape(
 
     Raises what the streams raise (`MarketFileError` for bad input), `StorageError` where the disk refuses.
     """
-    if out.exists():
-        raise MarketFileError(f"{out} exists already; an import never overwrites. Choose another name.")
-    waiting, partial = (out.with_name(f"{out.name}.{word}") for word in ("waiting", "partial"))
+    waiting, partial = begin_aside(out, "waiting", "partial")
     try:
-        for left in (waiting, partial):
-            left.unlink(missing_ok=True)  # of an import that was killed
         with waiting.open("wb", buffering=0) as file:
             written = _spool(streams, file, on_progress)
         if not written.events:
@@ -63,22 +58,12 @@ def write_tape(
     except FileExistsError as error:
         raise MarketFileError(f"{out} exists already; an import never overwrites.") from error
     except OSError as error:
-        raise unwritable(out, error) from error
-    except StorageError as error:
-        if is_full(error):
-            raise DiskFull(str(error)) from error
-        raise
+        raise refused(f"{out} cannot be written", error, out) from error
     finally:
         with contextlib.suppress(OSError):
             waiting.unlink(missing_ok=True)
             partial.unlink(missing_ok=True)
     return written
-
-
-def unwritable(path: Path, error: OSError) -> StorageError:
-    """What a disk refused, by its reason."""
-    kind = DiskFull if is_full(error) else StorageError
-    return kind(f"{path} cannot be written: {explained(error)}", path=str(path))
 
 
 def _spool(streams: Sequence[Iterator[Events]], file: BinaryIO, on_progress: Progress) -> Written:
