@@ -160,7 +160,8 @@ class Chunk:
         """Which rows are of one of these kinds."""
         is_one = np.zeros(256, np.bool_)
         is_one[list(kinds)] = True
-        return is_one[self.kind]
+        found: Mask = is_one[self.kind]
+        return found
 
     def __getitem__(self, rows: slice | Mask | Numbers) -> Chunk:
         if isinstance(rows, slice):
