@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -315,43 +314,3 @@ def test_a_tape_that_may_not_be_written_is_an_error_with_a_remedy(
 
     with pytest.raises(StorageError, match="file system is read-only"):
         TapeWriter.reopen(tmp_path / "x.tape")
-
-
-@dataclass(frozen=True)
-class Told:
-    """An instrument as another hand has written it down."""
-
-    values: dict[str, object]
-
-    def as_dict(self) -> dict[str, object]:
-        return self.values
-
-
-@pytest.mark.parametrize(
-    ("filters", "says"),
-    [
-        ({"minimum_size": "2", "maximum_size": "1"}, "minimum_size of 2 is above maximum_size of 1"),
-        ({"maximum_size": "-1"}, "maximum_size must not be negative"),
-        ({"largest": "1"}, "largest is unknown; known are minimum_size"),
-        ({"maximum_size": "many"}, "maximum_size"),
-        ({"maximum_orders": "NaN"}, "maximum_orders"),
-    ],
-    ids=["nothing passes", "negative", "unknown", "no number", "no count"],
-)
-def test_a_tape_whose_filters_make_no_sense_is_refused_by_name(
-    tmp_path: Path, filters: dict[str, object], says: str
-) -> None:
-    path = tmp_path / "x.tape"
-    told = Told(BTCUSDT.as_dict() | {"filters": filters})
-    path.write_bytes(tape_layout.pack_header([told], {}))  # type: ignore[list-item]
-
-    with pytest.raises(LayoutChanged, match=rf"x\.tape: .*{says}.* Import the source again"):
-        Tape.open(path)
-
-
-def test_a_tape_whose_instruments_are_no_instruments_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.tape"
-    path.write_bytes(tape_layout.pack_header([Told(["BTCUSDT"])], {}))  # type: ignore[arg-type,list-item]
-
-    with pytest.raises(LayoutChanged, match=r"x\.tape: its instruments cannot be understood"):
-        Tape.open(path)
