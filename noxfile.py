@@ -19,6 +19,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def quick(session: nox.Session) -> None:
+    """Run all tests but the slow ones, by two processes: less than five minutes, for work in progress."""
+    session.install("-e", ".[dev]", *LOCKED)
+    command = ("python", "-m", "pytest", "-m", "not slow", "--numprocesses", "2", "--dist", "loadfile")
+    session.run(*command, *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and the usual mistakes with ruff."""
     session.install("ruff", *LOCKED)

@@ -57,6 +57,7 @@ def seats_and_records(engine):
 
 
 @pytest.mark.parametrize(("source", "module"), BLOCKS)
+@pytest.mark.slow
 def test_the_python_of_a_page_runs_and_its_classes_end_in_the_same_bytes_compiled_or_not(
     source, module, small_tape, monkeypatch, tmp_path
 ):

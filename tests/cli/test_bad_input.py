@@ -136,6 +136,7 @@ def test_a_constructor_that_refuses_is_told_in_its_own_words(here, short_tape):
     ).err  # fmt: skip
 
 
+@pytest.mark.slow
 def test_hostile_lines_in_a_capture_are_counted_and_the_rest_is_traded(short, short_session, here):
     """NaN, negative, zero and absurd prices, and lines of no use: none reaches the engine."""
     lines = lines_of(short)
@@ -176,6 +177,7 @@ def test_a_capture_that_breaks_off_is_traded_up_to_there(short, here):
     [b"", b"hello\n" * 99, gzip.compress(b"hello\n"), bytes(range(256)) * 9],
     ids=["empty", "text", "packed text", "any bytes"],
 )
+@pytest.mark.slow
 def test_a_file_that_is_no_market_is_refused_and_leaves_nothing(here, content):
     (here / "file.gz").write_bytes(content)
 
@@ -201,6 +203,7 @@ def test_foreign_newer_and_empty_tapes_are_told_apart(here, short_tape):
     assert called("data", "check", "empty.tape", "--json").document["trades"] == 0
 
 
+@pytest.mark.slow
 def test_a_metrics_port_that_was_chosen_and_is_taken_is_an_error_but_the_usual_one_is_done_without(short, here):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -233,6 +236,7 @@ def test_an_exchange_port_that_is_taken_is_an_error(short, here):
     assert names(here) == set()
 
 
+@pytest.mark.slow
 def test_a_running_session_keeps_others_out_and_has_a_status(short, here):
     process = started(*paper_arguments(short, speed="1"), cwd=here)
     run = wait_for(lambda: the_run(here), process)

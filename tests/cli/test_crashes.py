@@ -125,6 +125,7 @@ def test_positions_survive_exactly(survivor):
         assert position["size_lots"] == lots, f"seed {seed}"
 
 
+@pytest.mark.slow
 def test_a_finished_run_that_is_started_again_has_nothing_to_add(short_session, short, tmp_path):
     first = paper(short, tmp_path)
     run = tmp_path / first.run

@@ -24,6 +24,7 @@ from tests.cli.commands import (
 from tests.cli.test_crashes import the_run
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_order(short, tmp_path):
     process = started(*paper_arguments(short, speed="5"), cwd=tmp_path)
     run = wait_for(lambda: the_run(tmp_path), process)
@@ -39,6 +40,7 @@ def test_ctrl_c_ends_in_order(short, tmp_path):
     assert parity(run)["difference_count"] == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_ends_at_once_and_the_run_can_go_on(short, tmp_path):
     """While the first one is obeyed, a disk that takes its time: here a metrics port that lingers is not it."""
     process = started(*paper_arguments(short, "--set", "run.flush_every_ms=10000", speed="5"), cwd=tmp_path)
@@ -99,6 +101,7 @@ def test_a_run_that_is_not_dry_does_not_become_so(short_session, tmp_path):
     assert "start a new run" in refused.err
 
 
+@pytest.mark.slow
 def test_the_kill_switch_holds_over_a_restart_until_somebody_says_why_not(short, tmp_path):
     tight = ("--strategy", "EmaCross", "--set", "risk.drawdown.limit_quote=0.5")
     first = paper(short, tmp_path, *tight, "--max-events", "14000")

@@ -45,6 +45,7 @@ def own_state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
+@pytest.mark.slow
 async def test_killed_in_the_middle_and_given_again_it_ends_in_the_same_bytes(tmp_path):
     async with serving_past(Past(TRADES)) as past:
         await ran(past, tmp_path / "x.tape")

@@ -42,6 +42,7 @@ def test_the_raw_frames_of_two_links_are_those_that_the_tape_was_made_of(recordi
     assert events_of(folder / "2.tape").tobytes() == events_of(folder / "again.tape").tobytes()
 
 
+@pytest.mark.slow
 def test_a_hedged_session_replays_to_the_same_state(tmp_path):
     told = paper("synthetic", tmp_path, *HEDGED, "--max-events", str(EVENTS)).document
 

@@ -98,6 +98,7 @@ def test_for_people_it_is_a_table(finished):
     assert "0 differences to what the run stored; method average, in USDT" in told
 
 
+@pytest.mark.slow
 def test_a_run_that_was_ended_and_went_on_is_one_account(short, tmp_path):
     run = paper(short, tmp_path, "--max-events", "3000").run
     first = called("ledger", run, "--json").document

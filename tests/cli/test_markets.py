@@ -9,6 +9,7 @@ from streamtrader.events import Kind
 from tests.cli.commands import called, events_of, lines_of, packed, paper, parity, rows_of, trade_ids
 
 
+@pytest.mark.slow
 def test_an_imported_market_checks_clean_and_rebuilds_the_venues_own_quotes(captures, tmp_path):
     files, tape = ("spot_btcusdt_20240808.gz", "spot_btcusdt_20240809.gz"), tmp_path / "x.tape"
 
@@ -38,6 +39,7 @@ def test_a_missing_depth_line_is_exactly_one_gap(gapped, tmp_path):
     assert (checked["gaps"], checked["trade_id_gaps"], checked["crossed"], checked["is_clean"]) == (1, 0, 0, False)
 
 
+@pytest.mark.slow
 def test_a_gap_takes_the_book_out_of_live_a_snapshot_brings_it_back_and_no_trade_is_lost(gapped, short, tmp_path):
     outcome = paper(gapped, tmp_path)
     run = tmp_path / outcome.run

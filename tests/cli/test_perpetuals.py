@@ -103,6 +103,7 @@ def assert_exact(run):
     return document, report
 
 
+@pytest.mark.slow
 def test_funding_a_kill_and_a_liquidation_leave_books_without_a_difference(captures, venue, tmp_path):
     usdm = captures / "usdm_btcusdt_20240808.gz"
     strategy = tmp_path / "holder.py"

@@ -73,6 +73,7 @@ def test_two_markets_with_a_snapshot_each_give_the_same_tape(tmp_path, limit):
     assert_same_tape(out, tmp_path / "y.tape")
 
 
+@pytest.mark.slow
 def test_segments_are_one_tape_to_replay_and_one_capture_to_import(short, short_tape, tmp_path):
     folder, whole = tmp_path / "x", tmp_path / "whole.tape"
     called("record", "--market", short, "--speed", "max", "--out", whole, "--json")
@@ -105,6 +106,7 @@ def test_a_changed_segment_is_told_by_the_check(short, tmp_path):
     assert "000000.tape: its bytes do not carry their SHA-256" in refused.err
 
 
+@pytest.mark.slow
 def test_a_recording_into_a_folder_is_gone_on_with_where_it_ended(short, tmp_path):
     folder, whole = tmp_path / "x", tmp_path / "whole.tape"
     begun = ("record", "--market", short, "--speed", "max", "--raw", "--json", "--segment-mib", 64, "--out", folder)
@@ -131,6 +133,7 @@ def test_a_session_keeps_its_frames_where_it_is_asked_to(short, tmp_path):
     assert parity(outcome.run)["difference_count"] == 0
 
 
+@pytest.mark.slow
 def test_a_raw_recording_is_a_market_again(short, tmp_path):
     """Recorded, played, recorded: the same frames, and nothing in it counts as damage."""
     first, second = tmp_path / "x.tape", tmp_path / "y.tape"
@@ -162,6 +165,7 @@ def recorded_until_full(out: Path, *more: object, limit_bytes: int = 0) -> subpr
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_ends_a_recording_in_order(tmp_path):
     """A tape alone: it is whole, and so are the frames beside it."""
     outcome = recorded_until_full(tmp_path / "x.tape", limit_bytes=3 << 20)
@@ -194,6 +198,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root mounts file systems")
+@pytest.mark.slow
 def test_a_full_disk_ends_a_recording_in_order_and_the_manifest_says_so(small_disk, tmp_path):
     outcome = recorded_until_full(small_disk / "x", "--segment-mib", 0.5)
 
@@ -224,6 +229,7 @@ def test_a_damaged_note_is_told_with_its_line_and_the_rest_is_imported(short, tm
     assert found["lines"] == len(lines_of(short)) + 1
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_everything_before_is_whole_and_the_recording_goes_on(tmp_path):
     folder = tmp_path / "x"
     begun = ("record", "--speed", "max", "--raw", "--json", "--segment-mib", 0.5, "--out", folder)

@@ -65,6 +65,7 @@ def test_a_replay_tells_what_came_of_it_and_the_same_each_time(short_tape):
         assert first[name] == again[name], name
 
 
+@pytest.mark.slow
 def test_interpreted_ends_in_the_same_bytes(short, tmp_path):
     """A tape of some thousand events: uncompiled, each costs a hundred times as much."""
     tape = tmp_path / "small.tape"
@@ -100,6 +101,7 @@ def test_a_run_with_a_users_file_replays_without_a_difference(short, own, tmp_pa
     assert [row["strategy"] for row in rows_of(outcome.run, "SELECT strategy FROM seats")] == ["Mine"]
 
 
+@pytest.mark.slow
 def test_a_plain_python_strategy_trades_in_run_replay_and_recovery_alike(short, short_tape, own, tmp_path):
     plain = ("--strategy", f"{own}/plain.py:Plain")
     replayed = called("replay", short_tape, *plain, "--json").document

@@ -84,6 +84,7 @@ async def test_a_storm_of_pings_is_not_answered_with_a_storm(dialect):
 
 
 @dialects
+@pytest.mark.slow
 async def test_a_frozen_symbol_is_stale_alone_while_the_heart_beats_and_is_asked_for_again(dialect):
     frozen = NAMES[dialect][0]
     async with bad_day(dialect, [f"at=5s frozen symbol={frozen}"]) as day:

@@ -20,6 +20,7 @@ LIMIT_S = 60.0 * max(1.0, 15_000.0 / FASTER)
 
 @pytest.mark.timeout(2 * LIMIT_S + 60)
 @pytest.mark.parametrize("dialect", ["binance", "kraken", "coinbase", "alpaca"])
+@pytest.mark.slow
 async def test_dropped_links_keep_to_the_limits_and_end_in_live_books(dialect):
     settings = dataclasses.replace(QUICK, backoff_base_s=0.25 / FASTER, backoff_cap_s=60.0 / FASTER)
     async with bad_day(dialect, [f"at=1s accept-drop count={DROPS}"], settings=settings, faster=FASTER) as day:

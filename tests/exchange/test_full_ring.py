@@ -12,6 +12,7 @@ SLOTS = 1 << 14  # a snapshot must fit
 
 
 @pytest.mark.parametrize("dialect", ADAPTERS)
+@pytest.mark.slow
 async def test_quotes_give_way_while_the_ring_is_full_and_nothing_else_does(dialect):
     async with bad_day(dialect, [], slots=SLOTS, is_stamped=False) as day:
         client, counters = day.client, day.client.connection.counters

@@ -59,6 +59,7 @@ async def test_two_links_bring_one_market(dialect):
 
 
 @dialects
+@pytest.mark.slow
 async def test_a_link_that_dies_takes_nothing_with_it(dialect):
     async with bad_day(dialect, [], settings=HEDGED) as day:
         pair, counters, died = Pair(day), day.client.connection.counters, []

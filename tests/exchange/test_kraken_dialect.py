@@ -40,6 +40,7 @@ class PlainBook:
 
 
 @pytest.mark.parametrize("depth", [10, 25, 1000])
+@pytest.mark.slow
 async def test_every_checksum_is_that_of_a_book_cut_to_its_depth(depth):
     async with talking("kraken", PAIRS, "/v2") as talk:
         await talk.say(method="subscribe", params={"channel": "book", "symbol": list(PAIRS), "depth": depth})

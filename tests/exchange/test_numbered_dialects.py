@@ -41,6 +41,7 @@ def test_what_changed_within_a_depth_makes_the_best_levels_of_before_those_of_no
             assert {price: size for price, size in known.items() if size} == side.top(depth)
 
 
+@pytest.mark.slow
 async def test_okx_chains_its_books_by_numbers_and_tells_four_hundred_levels():
     async with talking("okx", ("BTC-USDT",), OKX) as talk:
         for channel in ("trades", "bbo-tbt", "books"):
@@ -63,6 +64,7 @@ async def test_okx_chains_its_books_by_numbers_and_tells_four_hundred_levels():
     assert {"instId", "tradeId", "px", "sz", "side", "ts"} <= set(trade["data"][0])
 
 
+@pytest.mark.slow
 async def test_bybit_counts_its_books_one_by_one_within_fifty_levels():
     async with talking("bybit", ("BTCUSDT",), BYBIT) as talk:
         await talk.say(op="subscribe", args=[f"{topic}.BTCUSDT" for topic in ("publicTrade", "orderbook.1", "orderbook.50")])

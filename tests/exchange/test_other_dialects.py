@@ -27,6 +27,7 @@ async def test_coinbase_numbers_every_message_of_a_connection_and_sends_the_snap
     assert {"trade_id", "product_id", "price", "size", "side", "time"} == set(trade["events"][0]["trades"][0])
 
 
+@pytest.mark.slow
 async def test_a_coinbase_book_is_the_markets_own_book():
     """Every level of the snapshot and of each update, against a book that is kept here."""
     async with talking("coinbase", ("BTC-USD",), "/") as talk:

@@ -62,6 +62,7 @@ async def test_a_book_changes_its_link_with_one_whole_message(dialect):
 
 @pytest.mark.parametrize("is_stamped", [True, False], ids=["stamped", "unstamped"])
 @pytest.mark.parametrize("dialect", RELAYED + MERGED)
+@pytest.mark.slow
 async def test_an_import_of_the_frames_of_both_links_writes_what_the_session_wrote(dialect, is_stamped, tmp_path):
     heard = []
 

@@ -100,6 +100,7 @@ def test_rsi_is_100_while_prices_only_rise_and_0_while_they_only_fall(mills, spa
 
 
 @given(price=prices_of, count=st.integers(2, 80), span=SPANS)
+@pytest.mark.slow
 def test_a_flat_series_moves_nothing(price, count, span):
     for indicator, expected in (
         (Sma(span), price),
@@ -157,6 +158,7 @@ def test_realized_volatility_equals_its_definition(prices, window):
 
 
 @given(seed=SEEDS, sigma=st.floats(0.01, 50.0))
+@pytest.mark.slow
 def test_diffusion_finds_the_volatility_of_a_brownian_motion_however_often_it_is_told(seed, sigma):
     """2,000 normal changes: the estimate of a variance is within 5 deviations of sqrt(2 / 2000)."""
     generator = np.random.default_rng(seed)
@@ -258,6 +260,7 @@ def test_windows_come_in_few_capacities(window, capacity):
 
 @settings(max_examples=20)
 @given(data=st.data(), registered=st.sampled_from(INDICATORS), seed=SEEDS)
+@pytest.mark.slow
 def test_cuts_and_restarts_anywhere_leave_the_same_bytes(data, registered, seed):
     """One call, ragged calls, a crash between any two of them: one state."""
     rows = registered.feed.rows(80, seed)

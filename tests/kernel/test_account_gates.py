@@ -81,6 +81,7 @@ def test_a_spot_account_sells_what_it_has_and_not_twice():
 
 @settings(max_examples=30)
 @given(WALKS, st.floats(50.0, 400.0))
+@pytest.mark.slow
 def test_a_spot_account_never_sells_short_and_owes_no_more_than_the_way_to_the_venue_cost(walk, cash):
     """The book may move while a market order is on its way; that is all by which the cash can be missed."""
     engine = engine_of(

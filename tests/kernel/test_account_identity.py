@@ -91,6 +91,7 @@ def check_identity(engine, said, *, is_shared):
 
 @settings(max_examples=50)
 @given(WALKS, st.sampled_from(INTERESTS), st.booleans())
+@pytest.mark.slow
 def test_whatever_moves_money_the_account_agrees_with_the_exact_ledger(walk, interest, is_shared):
     played = engine(interest, is_shared=is_shared)
 
@@ -102,6 +103,7 @@ def test_whatever_moves_money_the_account_agrees_with_the_exact_ledger(walk, int
 
 @settings(max_examples=15)
 @given(WALKS, st.lists(st.integers(1, 200), max_size=4))
+@pytest.mark.slow
 def test_a_restart_between_charges_ends_in_the_same_bytes(walk, crashes):
     events = hours(walk)
     reference, slow = engine(), engine(interpreted=True)

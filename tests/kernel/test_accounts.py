@@ -73,6 +73,7 @@ def test_one_account_cannot_trade_an_instrument_twice():
 
 @settings(max_examples=30)
 @given(WALKS)
+@pytest.mark.slow
 def test_an_account_is_the_sum_of_its_seats(walk):
     """Whatever was filled, on whichever instrument: the sums that are kept by differences are those of the seats."""
     placements = [
@@ -119,6 +120,7 @@ def test_what_a_derivative_costs_is_not_spent():
     assert float(future.engine.state.accounts[0].cash[0]) == pytest.approx(100_000.0 - 101.0 * 10e-4)
 
 
+@pytest.mark.slow
 def test_a_strategy_sees_its_account_whether_it_is_compiled_or_plain_python():
     script = Script().at(0).book([(100.0, 5.0)], [(101.0, 5.0)])
     for at_ms, bid in ((1, 100.0), (50, 100.0), (60, 98.0)):

@@ -131,6 +131,7 @@ DRIFTING = st.lists(
 
 @settings(max_examples=30)
 @given(DRIFTING)
+@pytest.mark.slow
 def test_a_book_that_is_not_worn_has_every_level_up_to_its_edge_wherever_the_price_goes(changes):
     book, twin, middle = boxed(Book(64))[0], Twin(), MIDDLE
     for side, distance, lots, drift in changes:

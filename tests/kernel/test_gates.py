@@ -95,6 +95,7 @@ def test_an_order_that_is_cancelled_in_the_turn_that_asked_for_it_is_withdrawn()
 
 
 @pytest.mark.parametrize("state", [BookState.SYNCING, BookState.STALE, BookState.GAP])
+@pytest.mark.slow
 def test_a_book_that_is_not_live_lets_only_less_exposure_through(state):
     script = beats(beats(scene(), 1, 40).at(50).link(state), 60, 70, 100)
     plan = planned((1, ORDER, BUY, 0.5), (60, ORDER, BUY, 0.1), (60, ORDER, SELL, 0.6), (70, ORDER, SELL, 0.5))

@@ -248,6 +248,7 @@ STOPPED_AND_LEAVING = [
 @settings(max_examples=60)
 @given(WALKS)
 @example(STOPPED_AND_LEAVING)
+@pytest.mark.slow
 def test_a_liquidation_never_turns_a_position_round_and_leaves_no_order_of_ours(walk):
     engine = frail_engine()
     said = play(engine, wild(walk))
@@ -301,6 +302,7 @@ def test_the_made_up_markets_do_liquidate():
 
 @settings(max_examples=20)
 @given(WALKS, st.lists(st.integers(1, 200), max_size=4))
+@pytest.mark.slow
 def test_a_restart_in_the_middle_of_a_liquidation_ends_in_the_same_bytes(walk, crashes):
     """In one call, in several with a restart between them, and uncompiled."""
     events = wild(walk)

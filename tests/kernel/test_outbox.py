@@ -44,6 +44,7 @@ def test_without_anybody_who_takes_the_rows_the_loop_stands_still():
     assert engine.play(events, -1, paused_at, len(events)) == paused_at
 
 
+@pytest.mark.slow
 def test_a_row_that_finds_no_place_is_counted_and_stops_the_engine():
     engine, _ = busy()
     outbox = engine.outbox[0]

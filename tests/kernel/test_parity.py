@@ -76,6 +76,7 @@ def test_the_made_up_markets_reach_what_matters():
 
 @settings(max_examples=40)
 @given(WALKS, CUTS)
+@pytest.mark.slow
 def test_ragged_batches_end_as_one_call_does(walk, cuts):
     events = events_of(walk)
     reference, said = whole(events)
@@ -89,6 +90,7 @@ def test_ragged_batches_end_as_one_call_does(walk, cuts):
 
 @settings(max_examples=20)
 @given(WALKS, CUTS)
+@pytest.mark.slow
 def test_a_crash_and_a_checkpoint_anywhere_change_nothing(walk, crashes):
     events = events_of(walk)
     reference, said = whole(events)
@@ -114,6 +116,7 @@ CLOCK_BEHIND = [(0, 0, 0, 1)] * 11 + [(0, 8, 0, 1), (10, 0, 0, 1), (10, 0, 0, 1)
 @settings(max_examples=25)
 @given(WALKS)
 @example(CLOCK_BEHIND)
+@pytest.mark.slow
 def test_the_uncompiled_loop_ends_in_the_same_bytes(walk):
     events = events_of(walk)
     reference, said = whole(events)
@@ -129,6 +132,7 @@ def test_the_uncompiled_loop_ends_in_the_same_bytes(walk):
 
 @settings(max_examples=20)
 @given(WALKS, st.integers(0, 500), st.integers(1, 64))
+@pytest.mark.slow
 def test_a_ring_that_wraps_is_played_like_a_flat_tape(walk, first, batch):
     events = events_of(walk)
     reference, said = whole(events)
@@ -148,6 +152,7 @@ def test_a_ring_that_wraps_is_played_like_a_flat_tape(walk, first, batch):
 
 @settings(max_examples=15)
 @given(WALKS, CUTS)
+@pytest.mark.slow
 def test_headers_of_blocks_are_passed_over(walk, places):
     events = events_of(walk)
     reference, said = whole(events)
@@ -167,6 +172,7 @@ def test_headers_of_blocks_are_passed_over(walk, places):
 
 @settings(max_examples=15)
 @given(WALKS, CUTS)
+@pytest.mark.slow
 def test_a_python_seat_among_others_changes_nothing_however_it_is_cut(walk, cuts):
     events = events_of(walk)
     mixed = [Placement(Taker(3), 0), Placement(PythonTaker(3), 0), Placement(Taker(2), 1)]

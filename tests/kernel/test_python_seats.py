@@ -41,6 +41,7 @@ def seats_and_rows(classes, events):
 
 @settings(max_examples=25)
 @given(WALKS)
+@pytest.mark.slow
 def test_python_strategies_end_in_the_seats_of_their_compiled_twins(walk):
     events = events_of(walk)
 
@@ -53,6 +54,7 @@ def test_python_strategies_end_in_the_seats_of_their_compiled_twins(walk):
 
 @settings(max_examples=10)
 @given(WALKS)
+@pytest.mark.slow
 def test_python_and_compiled_strategies_share_a_feed(walk):
     events = events_of(walk)
 

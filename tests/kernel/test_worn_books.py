@@ -36,6 +36,7 @@ def worn(script, at_ms):
 
 
 @pytest.mark.parametrize("has_links", [True, False])
+@pytest.mark.slow
 def test_a_worn_book_lets_only_less_exposure_through_until_a_snapshot(has_links):
     script = worn(beats(scene(has_links=has_links), 1, 30), 40)
     script = told(beats(script, 50, 60, 70).at(80), BIDS[GONE : GONE + 9], ASKS[:9], has_links=has_links)
@@ -50,6 +51,7 @@ def test_a_worn_book_lets_only_less_exposure_through_until_a_snapshot(has_links)
     assert outcome.seat.position_lots == 600
 
 
+@pytest.mark.slow
 def test_a_book_that_forgot_levels_and_whose_price_stays_away_from_them_is_believed():
     script = beats(scene(has_links=True).at(10).message([(BID, price, 0.0) for price, _ in BIDS[: GONE // 3]]), 20, 40)
 

@@ -166,6 +166,7 @@ class FirstInFirstOut(Books):
 
 
 @pytest.mark.parametrize("books", [Books, FirstInFirstOut], ids=["average", "fifo"])
+@pytest.mark.slow
 def test_whatever_happens_the_books_are_exact(books: type[Books]) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 

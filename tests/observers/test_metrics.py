@@ -49,6 +49,7 @@ def test_a_duration_lies_in_its_bucket(duration_ns):
 
 
 @given(DURATIONS, st.floats(0, 100))
+@pytest.mark.slow
 def test_a_percentile_is_the_sorted_one_within_a_sixteenth(durations_ns, percent):
     histogram = recorded(durations_ns)
 

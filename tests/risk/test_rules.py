@@ -125,6 +125,7 @@ def test_a_rule_refuses_exactly_what_its_definition_says(rule, twin, situation):
 
 @pytest.mark.parametrize("rule", [*(rule for rule, _ in TWINS), MaxOrderRate(3, 100)], ids=name_of)
 @given(asked=st.lists(situations, min_size=1, max_size=6))
+@pytest.mark.slow
 def test_a_rule_answers_the_same_compiled_uncompiled_and_restarted(rule, asked):
     check_rule(rule, [situation._replace(now_ns=1_000_000 + 40 * at) for at, situation in enumerate(asked)])
 

@@ -76,6 +76,7 @@ def test_the_settings_are_ones_that_a_replay_takes(powered, tmp_path):
 
 
 @pytest.mark.parametrize("queue", ["pessimistic", "optimistic", "trades", "log"])
+@pytest.mark.slow
 def test_another_model_than_the_power_is_recognized(queue, tmp_path):
     document = document_of(tmp_path, f"simulator.queue={queue}")
 

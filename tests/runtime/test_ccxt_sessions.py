@@ -84,6 +84,7 @@ async def test_what_no_exchange_tells_through_ccxt_is_refused_before_anybody_is_
             pass
 
 
+@pytest.mark.slow
 async def test_a_paper_session_trades_on_what_ccxt_tells_of_the_embedded_exchange(settings_at):
     @contextlib.asynccontextmanager
     async def nobody(session):
@@ -114,6 +115,7 @@ def test_an_exchange_must_be_named(settings_at):
         settings_at("ws://127.0.0.1:9", "http://127.0.0.1:9", "venue.name=ccxt")
 
 
+@pytest.mark.slow
 def test_nobody_pays_for_ccxt_who_does_not_ask_for_it():
     source = (
         "import sys, streamtrader.cli.main, streamtrader.runtime.live, streamtrader.venues.ccxt_venue\n"

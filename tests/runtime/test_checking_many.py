@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def damaged(seed: int) -> np.ndarray:
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, 2**32), min_size=2, max_size=6), st.integers(1, 40))
+@pytest.mark.slow
 def test_of_many_instruments_the_same_is_found_as_of_each_alone(seeds, pieces):
     parts = [damaged(seed) for seed in seeds]
     for instrument, part in enumerate(parts):

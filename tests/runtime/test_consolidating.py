@@ -143,6 +143,7 @@ def test_a_tape_without_a_book_is_named(tmp_path):
         consolidate_tapes([one], max_age_s=0.0)
 
 
+@pytest.mark.slow
 def test_the_tops_of_real_books_are_those_of_books_that_sort_everything(shared_data, tmp_path):
     path = tmp_path / "bybit.tape"
     import_captures([shared_data / "wire/bybit/cryptofeed_BYBIT.jsonl.zst"], path)

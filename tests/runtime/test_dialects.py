@@ -33,6 +33,7 @@ def dialect_of(name: str, *more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
 def test_a_session_is_the_same_at_every_speed_and_in_a_replay(dialect, tmp_path):
     """With the symbols and strategies that the settings come with: `BTCUSDT` is `BTC/USDT` there."""
     quick, slow = (
@@ -47,6 +48,7 @@ def test_a_session_is_the_same_at_every_speed_and_in_a_replay(dialect, tmp_path)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
 def test_a_recorded_tape_is_that_of_its_raw_frames(dialect, tmp_path):
     out, again = tmp_path / "x.tape", tmp_path / "y.tape"
     symbols = ["--set", f"exchange.symbols={SYMBOLS[dialect]}"]
@@ -64,6 +66,7 @@ def test_a_recorded_tape_is_that_of_its_raw_frames(dialect, tmp_path):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
 def test_a_tape_plays_again_in_the_dialect_it_came_from(dialect, tmp_path):
     """Trades are the same one by one; every book that is told has the same best prices at its end."""
     first, second = tmp_path / "x.tape", tmp_path / "y.tape"
@@ -83,6 +86,7 @@ def test_a_tape_plays_again_in_the_dialect_it_came_from(dialect, tmp_path):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
 def test_a_capture_of_another_venue_is_a_market_in_every_dialect(dialect, shared_data, tmp_path):
     spot = shared_data / "wire" / "binance" / "spot_btcusdt_20240808.gz"
     short = packed(tmp_path / "short.gz", lines_of(spot)[:3_000])
@@ -97,6 +101,7 @@ def test_a_capture_of_another_venue_is_a_market_in_every_dialect(dialect, shared
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
 def test_a_session_goes_on_where_it_ended(dialect, tmp_path):
     first = paper("synthetic", tmp_path, *dialect_of(dialect), "--max-events", "8000")
 
@@ -112,6 +117,7 @@ def test_a_session_goes_on_where_it_ended(dialect, tmp_path):
     assert parity(first.run)["difference_count"] == 0
 
 
+@pytest.mark.slow
 def test_a_session_on_a_bad_day_is_told_by_its_tape_and_replays_without_a_difference(tmp_path):
     faults = '["at=5s reset-mid-frame", "at=10s frozen symbol=BTC/USDT"]'
 

@@ -174,6 +174,7 @@ async def test_a_venue_that_never_answers_right_is_given_up(tmp_path):
 
 
 @pytest.mark.parametrize(("venue", "what"), EVERY)
+@pytest.mark.slow
 async def test_stopped_at_any_request_and_gone_on_with_it_is_the_same_bytes(tmp_path, venue, what):
     async with serving_past(Past(TRADES)) as past:
         await got(past, venue, what, tmp_path)

@@ -252,6 +252,7 @@ EXPECTED = {"spot": (19_904, 6_493, 6_491), "usdm": (21_313, 6_547, 6_547)}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.slow
 def test_the_recorded_markets_rebuild_the_books_that_the_venue_had(imported, name):
     """All but two of its best quotes; the capture's clock runs about 1.27 s behind the venue's."""
     trades, compared, equal = EXPECTED[name]

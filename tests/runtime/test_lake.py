@@ -25,6 +25,7 @@ def lake(recorded, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["spot", "usdm"])
+@pytest.mark.slow
 def test_a_recorded_market_comes_back_to_the_last_byte(recorded, tmp_path, name):
     tape = recorded(name)
 
@@ -120,6 +121,7 @@ def test_a_time_that_is_none_is_told(lake, tmp_path, text):
     assert not (tmp_path / "y.tape").exists()
 
 
+@pytest.mark.slow
 def test_people_get_a_report_of_a_check(recorded):
     told = called("data", "check", recorded("spot")).out
 

@@ -12,6 +12,7 @@ from benchmarks.results import ROOT
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells another process's memory")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_events_of_a_repeated_capture(shared_data):
     capture = shared_data / "wire/binance/spot_btcusdt_20240808.gz"
     command = [sys.executable, "-m", "benchmarks.soak", "--events", "400000", "--market", str(capture)]

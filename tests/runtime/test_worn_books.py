@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import numpy as np
+import pytest
 
 from streamtrader.config import load_settings
 from streamtrader.events import BookState, Kind
@@ -56,6 +57,7 @@ async def unwatched(_session):
     yield
 
 
+@pytest.mark.slow
 async def test_a_book_that_is_worn_is_begun_anew_and_a_replay_and_an_import_see_the_same(tmp_path):
     market = thick_market(tmp_path / "market.txt")
     wanted = [f"exchange.market={market}", f"run.root={tmp_path}/runs", "metrics.is_enabled=false"]

@@ -83,6 +83,7 @@ def test_pegged_may_stand_further_back():
     assert outcome.rows(OutboxKind.SENT)["ticks"][0] == 9_997
 
 
+@pytest.mark.slow
 def test_the_volume_profile_gives_the_pace():
     outcome = run(market(), lambda: Vwap(size=0.6, is_patient=False, profile=(3.0, 1.0, 1.0, 1.0, 0.0, 0.0), **MINUTE))
 
@@ -99,6 +100,7 @@ def test_the_pace_of_almgren_and_chriss_is_their_trajectory():
     assert wanted[0] > 2 * wanted[-1]
 
 
+@pytest.mark.slow
 def test_a_share_of_the_volume_is_a_share_of_the_volume():
     """1.6 lots a second trade; a tenth of the whole is a ninth of that."""
     outcome = run(market(), lambda: Pov(size=100.0, participation=0.1, is_patient=False, duration_s=1_000.0))
@@ -118,6 +120,7 @@ def test_a_share_of_the_volume_ends_with_the_order():
     moves=st.lists(st.tuples(st.integers(-2, 2), st.integers(1, 900)), min_size=40, max_size=80),
     lots=st.integers(60, 3_000), slice_s=st.integers(1, 9),
 )  # fmt: skip
+@pytest.mark.slow
 def test_never_more_is_done_than_is_due_and_all_is_done_in_the_end(moves, lots, slice_s):
     script = Script().at(0).book([(100.0, 50.0)], [(100.02, 50.0)])
     bid = 10_000

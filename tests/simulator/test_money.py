@@ -57,6 +57,7 @@ class Shown:
 
 @settings(max_examples=40)
 @given(WALKS)
+@pytest.mark.slow
 def test_no_liquidity_is_taken_twice(walk):
     events, outcome = traded(walk)
     shown, taken = Shown(events), defaultdict(int)
@@ -72,6 +73,7 @@ def test_no_liquidity_is_taken_twice(walk):
 
 @settings(max_examples=40)
 @given(WALKS)
+@pytest.mark.slow
 def test_makers_get_no_more_than_was_traded_or_displayed(walk):
     events, outcome = traded(walk)
     shown, given_lots = Shown(events), defaultdict(int)
@@ -99,6 +101,7 @@ def ledger_of(outcome, seat=0):
 
 @settings(max_examples=40)
 @given(WALKS)
+@pytest.mark.slow
 def test_position_and_cash_agree_with_the_exact_ledger(walk):
     _, outcome = traded(walk)
 
@@ -114,6 +117,7 @@ def test_position_and_cash_agree_with_the_exact_ledger(walk):
 
 @settings(max_examples=40)
 @given(WALKS)
+@pytest.mark.slow
 def test_every_order_that_was_sent_ends_once_or_is_still_open(walk):
     _, outcome = traded(walk)
 
@@ -134,6 +138,7 @@ def test_every_order_that_was_sent_ends_once_or_is_still_open(walk):
 
 @settings(max_examples=40)
 @given(WALKS)
+@pytest.mark.slow
 def test_what_fills_of_an_order_is_never_more_than_it_asked_for_last(walk):
     _, outcome = traded(walk)
 

@@ -166,6 +166,7 @@ class ZooOfQuotes(Zoo):
 
 
 @pytest.mark.parametrize("machine", [Zoo, ZooOfQuotes])
+@pytest.mark.slow
 def test_whatever_is_ordered_nothing_is_filled_twice_and_all_money_is_accounted_for(machine):
     examples = CAMPAIGN or (40 if machine is Zoo else 20)
 

@@ -120,6 +120,7 @@ MOVES = st.lists(st.tuples(st.integers(0, 2), st.integers(-2, 2), st.integers(0,
 
 
 @given(moves=MOVES, power=st.floats(0.1, 5.0))
+@pytest.mark.slow
 def test_whatever_happens_the_models_fill_in_their_order(moves, power):
     filled = {}
     for model in Queue:

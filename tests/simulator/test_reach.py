@@ -66,6 +66,7 @@ def test_no_order_is_touched_by_nothing_and_all_by_everything():
 @pytest.mark.parametrize("queue", list(Queue), ids=lambda queue: queue.name)
 @settings(max_examples=12)
 @given(WALKS)
+@pytest.mark.slow
 def test_a_venue_that_sees_every_row_ends_in_the_same_bytes(queue, walk):
     """However the orders stand, lapse, wait for triggers or are amended."""
     terms = Terms(cash_quote=2_000.0, candle_ns=SECOND, queue=int(queue), emulated=("iceberg",), self_trade=2)

@@ -188,6 +188,7 @@ class BesideQuotes(Beside):
 
 
 @pytest.mark.parametrize("machine", [Beside, BesideTops, BesideQuotes])
+@pytest.mark.slow
 def test_the_engine_does_what_the_exact_twin_does(machine):
     examples = CAMPAIGN or (80 if machine is Beside else 40)
 

@@ -285,6 +285,7 @@ CHILD = """
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.slow
 async def test_what_was_confirmed_survives_kill_9(tmp_path: Path, seed: int) -> None:
     """Every confirmed row is there, rows and progress agree, and the next start writes on."""
     path = tmp_path / "x.sqlite"

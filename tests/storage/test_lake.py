@@ -29,6 +29,7 @@ def fresh(folder: Path) -> Path:
 
 @settings(in_files, max_examples=30)
 @given(events=anything())
+@pytest.mark.slow
 def test_any_event_that_a_tape_takes_comes_back_byte_for_byte(tmp_path, events):
     folder = fresh(tmp_path)
     tape = tape_of(folder / "x.tape", events)
@@ -76,6 +77,7 @@ def test_the_same_tape_again_changes_no_file(tmp_path):
     assert first.files_written == len(before) - 1  # and the manifest
 
 
+@pytest.mark.slow
 def test_what_came_out_of_a_lake_goes_into_it_without_a_new_row(tmp_path):
     tape_of(tmp_path / "x.tape", lively(400))
     exported(tmp_path / "x.tape", tmp_path / "lake")
@@ -87,6 +89,7 @@ def test_what_came_out_of_a_lake_goes_into_it_without_a_new_row(tmp_path):
     assert set(files_of(tmp_path / "lake")) == set(before)
 
 
+@pytest.mark.slow
 def test_a_tape_that_has_grown_takes_the_place_of_what_it_was(tmp_path):
     """Noon's part of a day must not stay beside the whole of it."""
     events = lively(400)
@@ -126,6 +129,7 @@ def test_another_tape_that_begins_alike_is_refused(tmp_path):
     assert len(imported(tmp_path / "lake", tmp_path / "y.tape")) == 200
 
 
+@pytest.mark.slow
 def test_one_symbol_comes_alone_in_whole_messages(tmp_path):
     events = lively(900)
     exported(tape_of(tmp_path / "x.tape", events), tmp_path / "lake")
@@ -151,6 +155,7 @@ def test_spot_and_perpetual_of_one_name_do_not_mix(tmp_path):
 
 
 @pytest.mark.parametrize("first, last", [(0, 400), (57, 200), (100, 100), (399, 400)])
+@pytest.mark.slow
 def test_a_time_is_cut_between_messages(tmp_path, first, last):
     events = lively(400)
     is_start = np.append(True, (events["flags"][:-1] & MORE) == 0)
@@ -172,6 +177,7 @@ def test_a_time_is_cut_between_messages(tmp_path, first, last):
 
 @settings(in_files, max_examples=12)
 @given(data=st.data())
+@pytest.mark.slow
 def test_tapes_are_merged_by_clock_in_whole_messages(tmp_path, data):
     """Against the obvious way: every message dated by its tape's clock, then sorted, the older tape first."""
     folder = fresh(tmp_path)

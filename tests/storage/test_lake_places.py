@@ -99,6 +99,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(tmp_path, monke
 
 
 @pytest.mark.parametrize("at", [0, 1, 5, -1])
+@pytest.mark.slow
 def test_an_export_that_fails_anywhere_leaves_whole_files_and_is_made_up_for_by_the_next(tmp_path, monkeypatch, at):
     tape = tape_of(tmp_path / "x.tape", lively(400))
     exported(tape, tmp_path / "whole")
@@ -142,6 +143,7 @@ CRASHING = """
 """
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_no_half_file_under_a_name_that_is_read(tmp_path):
     events = lively(400)
     tape = tape_of(tmp_path / "x.tape", events)

@@ -58,6 +58,7 @@ def on_disk(folder):
     span_ns=st.sampled_from([0, 3, 10]),
     cuts=st.integers(1, 7),
 )
+@pytest.mark.slow
 def test_segments_one_after_the_other_are_the_tape(tmp_path_factory, batches, size_bytes, span_ns, cuts):
     """However it is cut, and however the rows came: also when a batch ends in the middle of a message."""
     folder = tmp_path_factory.mktemp("segments") / "x"

@@ -129,6 +129,7 @@ def test_a_large_position_meets_the_market_at_its_touch_and_no_further(is_long):
     assert OutboxKind.REJECTED not in said["kind"]
 
 
+@pytest.mark.slow
 def test_the_position_never_goes_beyond_the_limit():
     events = lively_market(1_500, seed=5)
     strategy = AvellanedaStoikov(gamma=1e-6, k=100.0, volatility=0.1, size=0.002, limit=0.005)

@@ -72,6 +72,7 @@ def positions_after_trades(events, strategy, **options):
     return [int(signed[filled["at_ns"] < moment].sum()) for moment in at_ns], engine
 
 
+@pytest.mark.slow
 def test_compiled_and_interpreted_end_in_the_same_bytes_and_say_the_same():
     """All strategies on one feed, a seat each, plain Python among them."""
     events = lively_market(250, seed=3)

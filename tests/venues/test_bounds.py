@@ -127,6 +127,7 @@ def test_a_coin_worth_next_to_nothing_and_a_price_in_rupiah_are_read(name, marke
     ],
 )
 @pytest.mark.parametrize("name", VENUES)
+@pytest.mark.slow
 def test_what_nobody_means_or_nobody_can_count_is_refused_and_said(name, steps, bid, is_fast):
     venue, events = told(name, steps, bid, ("2000000000000.01", "1"), is_fast=is_fast)
 

@@ -46,6 +46,7 @@ def quotes(ring) -> list[tuple]:
 
 
 @pytest.mark.parametrize("connection", CONNECTIONS)
+@pytest.mark.slow
 def test_the_update_ids_of_the_capture_have_no_hole_and_no_book_ever_crosses(shared_data, connection):
     kind, symbols, messages = CONNECTIONS[connection]
     venue = venue_of("bybit", *symbols, kind=kind)

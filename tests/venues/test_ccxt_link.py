@@ -85,6 +85,7 @@ async def test_trades_quotes_and_books_come_through_ccxt():
 
 
 @pytest.mark.parametrize(("stream", "channel"), [("ethusdt@depth@100ms", "book"), ("ethusdt@trade", "trade")])
+@pytest.mark.slow
 async def test_a_watch_that_hangs_is_begun_anew_and_no_other(stream, channel):
     async with serving() as market, client_of(market) as client:
         await client.until(client.is_live)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 
+import pytest
+
 from streamtrader.events import BookState, Kind
 from streamtrader.venues.coinbase_exchange import CoinbaseExchange
 from tests.venues.coinbase_exchange_frames import (
@@ -30,6 +32,7 @@ def test_every_message_of_the_capture_decodes_and_no_book_is_ever_in_doubt(share
     is_sane(ring, 0, venue)
 
 
+@pytest.mark.slow
 def test_the_books_of_the_tape_are_those_of_the_capture_and_never_cross(shared_data):
     venue = venue_of("coinbase-exchange", *SYMBOLS)
     ring = ring_of(venue)

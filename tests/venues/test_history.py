@@ -190,6 +190,7 @@ def test_a_clock_of_kraken_that_cannot_be_true_is_refused_whatever_its_exponent(
 @settings(max_examples=300)
 @given(data=st.data())
 @pytest.mark.parametrize(("name", "what"), GOOD)
+@pytest.mark.slow
 def test_nonsense_is_refused_and_never_becomes_a_row(name, what, data):
     """Mutated answers: an error of ours, or rows that can be true."""
     body = bytearray(GOOD[name, what])

@@ -82,6 +82,7 @@ def feed(venue: Venue, ring: Ring, frame: bytes, seeds: Seeds, now_ns: int = NOW
 
 
 @pytest.mark.parametrize(("name", "seeds"), CASES)
+@pytest.mark.slow
 def test_mutated_frames_never_raise_and_never_write_nonsense(name, seeds):
     seed = int.from_bytes(os.urandom(4), "little") if COUNT > 100_000 else 7
     random, share = Random(seed), max(1, COUNT // len(CASES))

@@ -182,6 +182,7 @@ def test_a_table_finds_every_symbol_and_no_other():
 
 
 @pytest.mark.parametrize("name", frames.CAPTURES)
+@pytest.mark.slow
 def test_both_paths_write_the_same_bytes_for_every_frame_of_the_captures(shared_data, name):
     market, captures = frames.CAPTURES[name]
     written = []

@@ -98,6 +98,7 @@ def test_spy_ticks_become_the_minutes_that_polars_makes_and_nearly_all_of_the_ve
 
 
 @pytest.mark.parametrize("ticker", ["ibm", "aig", "bac"])
+@pytest.mark.slow
 def test_quote_ticks_carried_forward_close_the_bars_of_the_vendor(tmp_path, shared_data, ticker):
     """Of 11,676 seconds of IBM one closes at another ask than the vendor's own ticks."""
     folder = shared_data / "ticks/us_equity"
