@@ -28,6 +28,7 @@ from streamtrader.cli.common import (
     tell,
     told_errors,
 )
+from streamtrader.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamtrader.config import Settings
@@ -68,6 +69,14 @@ def _market_overrides(venue: str | None, market: str | None, seed: int | None, s
     return [f"{name}={value}" for name, value in given.items() if value is not None]
 
 
+def _check_embedded(settings: Settings, market: str | None, seed: int | None, speed: str | None) -> None:
+    """Options of the embedded exchange are mistakes at a real venue, whose market nobody can choose."""
+    options = {"--market": market, "--seed": seed, "--speed": speed}
+    given = [name for name, value in options.items() if value is not None]
+    if given and settings.venue.name != "embedded":
+        raise ConfigError(f"{', '.join(given)} belongs to the embedded exchange and means nothing for {settings.venue.name}")
+
+
 def run(
     paper: Annotated[bool, typer.Option("--paper", help="Trade on paper: no order leaves this process.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Trade with real money.")] = False,
@@ -101,6 +110,7 @@ def run(
         dry = ["engine.is_dry=true"] if dry_run else []
         past = [] if warmup is None else [f"candles.warmup={warmup}"]
         settings = settings_of(options, *_market_overrides(venue, market, seed, speed), *dry, *past)
+        _check_embedded(settings, market, seed, speed)
         wanted = RunOptions(directory, seconds_of(for_), max_events, resume, record_raw)
         _run_loop(_run_paper(settings, wanted, options))
 
@@ -185,6 +195,7 @@ def record(
 
         wanted = RecordOptions(out, raw, limits_of(segment_mib, segment_minutes), seconds_of(for_), max_events)
         settings = settings_of(options, *_market_overrides(venue, market, seed, speed))
+        _check_embedded(settings, market, seed, speed)
         found: dict[str, Any] = {}
 
         async def work() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from streamtrader.errors import ConfigError, DiskFull, StorageError
+from streamtrader.events import Kind
 from streamtrader.storage.raw_frames import SUFFIX, Entry, FrameLog, RawWriter
 from streamtrader.storage.raw_lines import header_text
 from streamtrader.storage.recording import RAW, TAPE, Recording, is_full
@@ -42,6 +46,7 @@ class RecordFiles:
         self.recording: Recording | None = None
         self.tape: TapeWriter | TapeSegments
         self.raw: RawWriter | RawSegments | None = None
+        self._counts = np.zeros(256, np.int64)  # of what was written, by kind
         metadata = {"venue": feed.label, "market": feed.market}
         header = header_text(feed.instruments, getattr(feed.adapter, "channels", ()))
         out, limits = options.out, options.limits
@@ -52,9 +57,13 @@ class RecordFiles:
             return
         if out.is_dir():
             raise ConfigError(f"{out} is a folder: give --segment-mib or --segment-minutes to record into it")
-        self.tape = TapeWriter.create(out, feed.instruments, metadata)
-        if options.is_raw:
-            self.raw = RawWriter.create(raw_path(out), header)
+        with contextlib.ExitStack() as undo:
+            self.tape = TapeWriter.create(out, feed.instruments, metadata)
+            undo.callback(out.unlink, missing_ok=True)
+            undo.callback(self.tape.close)
+            if options.is_raw:
+                self.raw = RawWriter.create(raw_path(out), header)
+            undo.pop_all()
 
     @property
     def event_count(self) -> int:
@@ -68,6 +77,7 @@ class RecordFiles:
                 self.raw.sync()
         for part in parts:
             self.tape.append(part)
+            self._counts += np.bincount(part["kind"], minlength=256)
         if parts:
             self.tape.sync()
 
@@ -101,6 +111,7 @@ class RecordFiles:
     def as_dict(self) -> dict[str, Any]:
         """What was written, for the result document."""
         told: dict[str, Any] = {"tape": str(self.options.out), "events": self.event_count}
+        told["events_by_kind"] = {kind.name.lower(): int(self._counts[kind]) for kind in Kind if self._counts[kind]}
         if self.recording is not None:
             kinds = [entry["kind"] for entry in self.recording.segments]
             told |= {"segments": kinds.count(TAPE), "raw_segments": kinds.count(RAW)}

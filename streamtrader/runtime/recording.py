@@ -125,7 +125,6 @@ async def _record(task: RecordTask, options: RecordOptions) -> None:
 def _counted(feed: Feed) -> dict[str, Any]:
     counters = feed.adapter.counters
     return {
-        "events_by_kind": counters.events(),
         "frames": counters.frames,
         "unknown": counters.unknown,
         "rejected": counters.rejected,

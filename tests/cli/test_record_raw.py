@@ -151,6 +151,15 @@ def test_segments_go_into_a_folder_and_a_tape_into_a_file(short, tmp_path):
     assert "--segment-mib" in refused.err
 
 
+def test_frames_of_another_recording_are_not_touched_and_no_tape_is_begun(short, tmp_path):
+    (tmp_path / "x.raw.zst").write_bytes(b"of another recording")
+
+    refused = called("record", "--market", short, "--raw", "--out", tmp_path / "x.tape", code=1)
+
+    assert "x.raw.zst exists already" in refused.err
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x.raw.zst", b"of another recording")]
+
+
 def recorded_until_full(out: Path, *more: object, limit_bytes: int = 0) -> subprocess.CompletedProcess[str]:
     """`record` in a process of its own, which may have to stop."""
     arguments = ["record", "--speed", "max", "--max-events", 2_000_000, "--raw", "--json", "--out", out, *more]
