@@ -185,6 +185,8 @@ def list_(
                     }
                 )
         tell({"tapes": rows}, is_json=as_json, show=lambda: _show(rows))
+        if any("error" in row and Path(row["tape"]) in (places or ()) for row in rows):
+            raise typer.Exit(FAILED)  # in a folder, others may have files of that name
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from streamtrader.cli.common import Common, tell
+from streamtrader.errors import ConfigError
 
 LAKE = "lake"
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?Z?")
@@ -46,6 +47,8 @@ def import_lake(
     if len(places) != 1:
         raise typer.BadParameter("a lake is one folder or one URL")
     from_ns, to_ns = (utc_ns(text) if text else always for text, always in zip(between, FOREVER, strict=True))
+    if from_ns >= to_ns:
+        raise ConfigError("--from must lie before --to")
     wanted = Wanted(tuple(venues), tuple(symbols), from_ns, to_ns)
     with _progress("import, per cent", options) as move:
         result = import_from_lake(places[0], out, wanted, on_progress=_in_percent(move))

@@ -151,6 +151,8 @@ def consolidate_tapes(
     """What the tapes say together of one asset, for JSON. `assets` are pairs such as BTC/USDT that count as the same."""
     if not 0.0 < max_age_s < 1e9:
         raise ConfigError(f"--max-age-s must be above zero, not {max_age_s:g}")
+    if len({Path(path).resolve() for path in paths}) < len(paths):
+        raise ConfigError("a tape is given twice: it would be compared with itself")
     tapes = [Tape.open(path) for path in paths]
     pairs = _pairs(tapes, assets)
     found = [
@@ -160,9 +162,9 @@ def consolidate_tapes(
         if _pair(instrument) in pairs
     ]
     if len(found) < 2:
-        raise MarketFileError(
-            f"{', '.join(pairs)}: {len(found)} market of it on these tapes; two or more are compared"
-        )
+        there_are = ", ".join(sorted({f"{_pair(each)} ({each.market})" for tape in tapes for each in tape.instruments}))
+        count = f"{len(found)} market{'s' * (not found)} of it on these tapes"
+        raise MarketFileError(f"{', '.join(pairs)}: {count}; two or more are compared, of {there_are}")
     legs = [Leg(each.venue, each.symbol, kind=each.kind, taker_fee_bps=each.taker_fee_bps) for _, _, each in found]
     _check_overlap([tape for tape, _, _ in found])
     player = Player(ConsolidatedBook(legs, int(max_age_s * NS_PER_S)))

@@ -139,6 +139,8 @@ def _result(
 
 def export_dataset(tape_path: Path, out: Path, *, wanted_format: str, symbols: Collection[str] = ()) -> ExportResult:
     """Write a tape as files of another program; existing files are never touched, a failed export leaves none."""
+    if out.is_dir():
+        raise MarketFileError(f"{out} is a folder; name a file to write.")
     tape = Tape.open(tape_path)
     tape.verify()
     chosen = _chosen(tape, symbols)

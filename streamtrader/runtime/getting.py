@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -125,6 +126,8 @@ async def asking(
 ) -> AsyncIterator[tuple[RestClient, Instrument, int]]:
     """A client within its budgets, the instrument, and the venue's clock."""
     history.check(query)
+    if options.rest_url and not re.match(r"https?://[^/\s]", options.rest_url):
+        raise ConfigError(f"--rest-url {options.rest_url}: an address begins with http:// or https://")
     limits = options.limits or history.limits(query.kind)
     daily = limits.weight_per_day if options.daily_weight is None else options.daily_weight
     budget = DailyBudget(options.budget_folder, history.name, daily)

@@ -130,7 +130,9 @@ class History(abc.ABC):
             known = ", ".join(map(str, self.intervals_s))
             raise ConfigError(f"{self.name} has no candles of {query.interval_s} s; it has, in seconds: {known}")
         if query.start_ns >= query.stop_ns:
-            raise ConfigError("--from must lie before --to")
+            raise ConfigError("--from must lie before --to, and before now")
+        if query.start_ns < 0:
+            raise ConfigError("--from must not lie before 1970")
 
 
 def history_of(name: str) -> History:

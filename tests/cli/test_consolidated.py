@@ -33,4 +33,10 @@ def test_people_get_a_table(two_tapes):
 def test_one_tape_of_the_asset_is_not_enough(two_tapes):
     outcome = called("data", "consolidated", two_tapes[0], "--json", code=1)
 
-    assert "two or more are compared" in outcome.document["message"]
+    assert "two or more are compared, of BTC/USDT (one)" in outcome.document["message"]
+
+
+def test_a_tape_is_not_compared_with_itself(two_tapes):
+    outcome = called("data", "consolidated", two_tapes[0], two_tapes[0], "--json", code=4)
+
+    assert "given twice" in outcome.document["message"]

@@ -177,3 +177,35 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(tmp_path
         assert code == 1
         assert err.startswith(f"StorageError: {out}")
     assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "capture"}
+
+
+def test_tables_do_not_go_beside_a_folder_that_was_named_as_the_output(tmp_path):
+    (tmp_path / "btcusdt.csv").write_text(ROWS)
+    command("import", tmp_path / "btcusdt.csv", "--out", tmp_path / "a.tape")
+    (tmp_path / "folder").mkdir()
+
+    code, _, err = command("export", tmp_path / "a.tape", "--format", "csv", "--out", tmp_path / "folder")
+
+    assert code == 1
+    assert "folder is a folder; name a file to write" in err
+
+
+def test_a_tape_that_was_named_and_cannot_be_read_ends_a_listing_with_one(tmp_path):
+    (tmp_path / "no.tape").write_text("no tape")
+
+    assert command("ls", tmp_path)[0] == 0
+    code, out, _ = command("ls", tmp_path / "no.tape", tmp_path / "nowhere.tape", "--json")
+
+    assert code == 1
+    told = [row["error"] for row in json.loads(out)["tapes"]]
+    assert "is not a tape" in told[0]
+    assert "there is no such file" in told[1]
+
+
+def test_a_lake_is_not_asked_for_a_time_that_ends_before_it_begins(tmp_path):
+    code, _, err = command(
+        "import", tmp_path, "--format", "lake", "--from", "2024-08-09", "--to", "2024-08-08", "--out", tmp_path / "a.tape"
+    )
+
+    assert code == 4
+    assert "--from must lie before --to" in err

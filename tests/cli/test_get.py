@@ -90,6 +90,8 @@ async def test_a_venue_that_does_not_serve_this_place_is_a_message_and_a_code(tm
         (("--from", "2023-01-01", "--kind", "option"), "spot and perpetual"),
         (("--from", "2023-01-01", "--to", "2022-01-01"), "before --to"),
         (("--from", "2023-01-01", "--what", "candles", "--interval", "7s"), "candles of 7 s"),
+        (("--from", "1923-01-01", "--to", "2022-01-01"), "not lie before 1970"),
+        (("--from", "2023-01-01", "--rest-url", "example.com"), "--rest-url example.com: an address begins with http"),
     ],
 )
 def test_what_cannot_be_asked_is_told(tmp_path, arguments, said):
