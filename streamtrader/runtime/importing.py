@@ -20,6 +20,8 @@ from streamtrader.events import Kind
 from streamtrader.instruments import Instrument
 from streamtrader.kernel.ring import Ring
 from streamtrader.runtime.capture_session import CaptureSession
+from streamtrader.runtime.checking_findings import Chunk, Findings
+from streamtrader.runtime.checking_ids import TradeIdCheck
 from streamtrader.runtime.survey import Survey
 from streamtrader.storage.captures import CaptureLine, CaptureReader, Role
 from streamtrader.storage.files import begin_aside, place_whole, refused
@@ -81,7 +83,7 @@ class ImportResult:
     answers_unused: int = 0  # REST answers that no book waited for
     frames_lost: int = 0  # that a recorder could not keep up with, as it says itself
     trades: int = 0
-    trade_id_gaps: int = 0
+    trade_id_gaps: int = 0  # where the venue's ids count one by one, as `data check` has it
     trade_ids_repeated: int = 0
     books_not_live: list[str] = field(default_factory=list)  # at the end: no snapshot ever fitted
     first_ns: int = 0
@@ -114,7 +116,8 @@ class CapturePlayer:
         }  # fmt: skip
         self._answer: Note | None = None  # the note of an answer whose body is the next line
         self._is_noted = False  # a recording of ours tells when links began and ended
-        self._trade_ids: dict[int, int] = {}
+        self._trade_ids: dict[int, TradeIdCheck] = {}
+        self._findings = Findings()
         self._counts = np.zeros(256, np.int64)
 
     def play(self, sink: Sink) -> ImportResult:
@@ -214,19 +217,20 @@ class CapturePlayer:
         self.on_drain(self.result.lines)
 
     def _count(self, events: Events) -> None:
+        trades = Chunk.of(events, int(self._counts.sum()))[events["kind"] == Kind.TRADE]
         self._counts += np.bincount(events["kind"], minlength=256)
-        trades = events[events["kind"] == Kind.TRADE]
-        for instrument in np.unique(trades["instrument"]).tolist():
-            ids = trades["id"][trades["instrument"] == instrument]
-            steps = np.diff(ids, prepend=self._trade_ids.get(instrument, int(ids[0]) - 1))
-            self._trade_ids[instrument] = int(ids[-1])
-            self.result.trade_id_gaps += int(np.count_nonzero(steps > 1))
-            self.result.trade_ids_repeated += int(np.count_nonzero(steps < 1))
+        for instrument in np.unique(trades.instrument).tolist():
+            check = self._trade_ids.setdefault(instrument, TradeIdCheck(instrument))
+            check.take(trades[trades.instrument == instrument], self._findings)
 
     def _conclude(self) -> None:
         result = self.result
         result.events = {kind.name.lower(): int(self._counts[kind]) for kind in Kind if self._counts[kind]}
         result.trades = result.events.get("trade", 0)
+        for check in self._trade_ids.values():
+            check.conclude(self._findings)
+        result.trade_id_gaps = self._findings.count("trade_id_gap")
+        result.trade_ids_repeated = self._findings.count("trade_repeated")
         for session in self._sessions.values():
             counters = session.counters
             for name in SUMMED:

@@ -52,6 +52,15 @@ def test_a_recorded_capture_becomes_a_tape_whose_books_are_proved(shared_data, t
     assert (checked.crossed, checked.gaps, checked.not_a_number, checked.out_of_order) == (0, 0, 0, 0)
 
 
+def test_ids_that_do_not_count_one_by_one_have_no_gaps(shared_data, tmp_path):
+    """Bybit's are hashes on one market and rise in leaps on the other; the check of the tape says the same."""
+    result = import_captures([shared_data / "wire/bybit/cryptofeed_BYBIT.jsonl.zst"], tmp_path / "out.tape")
+
+    checked = check_tape(tmp_path / "out.tape")
+    assert (result.trades, result.trade_id_gaps, result.trade_ids_repeated) == (347, 0, 0)
+    assert (checked.trade_id_gaps, checked.trade_ids_repeated) == (0, 0)
+
+
 def test_exact_rules_are_taken_from_the_answers_in_a_capture(shared_data, tmp_path):
     path = shared_data / "wire/binance/cryptofeed_BINANCE_FUTURES.jsonl.zst"
 

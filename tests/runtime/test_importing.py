@@ -98,8 +98,8 @@ def test_files_continue_each_other_in_the_order_of_their_clocks(tmp_path):
 
 
 def test_a_hole_between_files_is_a_gap_that_is_told(tmp_path):
-    first = capture(tmp_path / "first", SMALL)
-    second = capture(tmp_path / "second", [spot_depth(24, 25), spot_trade(9)], start_ns=NOW_NS + 10_000)
+    first = capture(tmp_path / "first", [*SMALL, *(spot_trade(number) for number in range(3, 20))])
+    second = capture(tmp_path / "second", [spot_depth(24, 25), spot_trade(25)], start_ns=NOW_NS + 100_000)
 
     result = import_captures([first, second], tmp_path / "out.tape")
 
