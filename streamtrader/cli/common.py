@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from streamtrader.config import Settings
 
 WIDTH_OF_A_FILE = 200  # what goes to a file or a pipe is not folded at 80 columns
+ENDED_BY_SIGNAL = 128  # and its number: what a shell says of a process that a signal ended
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED, TIMED_OUT, DISK_FULL = range(7)
 
 ConfigOption = Annotated[list[Path] | None, typer.Option("-c", "--config", help="A settings file; repeatable.")]
@@ -150,6 +152,20 @@ def told_errors(options: Common) -> Iterator[None]:
             raise
         _tell_error(own, is_json=options.is_json)
         raise typer.Exit(own.exit_code) from None
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, so that what is half written is taken away."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(ENDED_BY_SIGNAL + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell_error(error: StreamTraderError, *, is_json: bool) -> None:

@@ -20,6 +20,7 @@ from streamtrader.cli.common import (
     VerboseOption,
     common,
     console_for_people,
+    ended_in_order,
     tell,
     told_errors,
 )
@@ -64,7 +65,7 @@ def import_(
     options = common(None, None, is_json=as_json, is_plain=plain, is_verbose=verbose)
     given = {"--venue": venue, "--symbol": symbols, "--adjust": adjust != "none", "--from": start, "--to": stop}
     if format_ == LAKE:
-        with told_errors(options):
+        with told_errors(options), ended_in_order():
             _refuse_others(given, "a lake", "--venue", "--symbol", "--from", "--to")
             import_lake(
                 files, out, options, venues=[venue] * bool(venue), symbols=symbols or (), between=(start, stop)
@@ -73,7 +74,7 @@ def import_(
     if format_ not in (AUTO, *CAPTURES, *DATASETS):
         sys.stderr.write(f"unknown format {format_!r}; there are: {', '.join((AUTO, *CAPTURES, *DATASETS, LAKE))}\n")
         raise typer.Exit(USAGE)
-    with told_errors(options):
+    with told_errors(options), ended_in_order():
         paths = [Path(file) for file in files]
         if is_dataset(paths, format_):
             _refuse_others(given, "a data set", "--symbol", "--adjust")
@@ -126,7 +127,7 @@ def export(
     if format_ not in (LAKE, *FILE_EXPORTS):
         sys.stderr.write(f"unknown format {format_!r}; there are: {', '.join((LAKE, *FILE_EXPORTS))}\n")
         raise typer.Exit(USAGE)
-    with told_errors(options):
+    with told_errors(options), ended_in_order():
         if format_ == LAKE:
             _refuse_others({"--symbol": symbols}, "a lake, into which a whole tape goes")
             export_lake(tape, out, options)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -209,3 +211,26 @@ def test_a_lake_is_not_asked_for_a_time_that_ends_before_it_begins(tmp_path):
 
     assert code == 4
     assert "--from must lie before --to" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_import_that_is_stopped_leaves_nothing(tmp_path, large, number):
+    """The table is long enough to be in the middle of it when the first file appears."""
+    rows = (large / "btcusdt.csv").read_text()
+    with (large / "long.csv").open("w") as file:
+        file.write(rows)
+        for _ in range(40):
+            file.write(rows.partition("\n")[2].splitlines()[-1].join(["", "\n"]) * 60_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamtrader.cli.main", "data", "import", "long.csv", "--out", str(tmp_path / "out")],
+        cwd=large, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while process.poll() is None and not list(tmp_path.iterdir()):
+        time.sleep(0.005)
+
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
