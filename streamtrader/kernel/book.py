@@ -7,6 +7,13 @@ than the best, and says from where. `edge[side]` is the nearest tick that was ev
 it the book is complete, beyond it is unknown. Once a best price has come that far the book is worn (`is_worn`): only a
 snapshot tells what stands there.
 
+The table begins small and doubles with what it holds, within memory that is taken once: what was never used stays zeros,
+which the system does not store. After a snapshot it is as large as it was before.
+
+The next level away from the middle stands within a few ticks of the last one as a rule. Where it does not, as where a
+tick is a millionth of the price, a look through the table notes the best levels of that side in order (`near`), and that
+list then follows what is put and removed there: one look serves many steps.
+
 Best-quote feeds (`TOP`) keep one level a side outside the table.
 """
 
@@ -19,6 +26,10 @@ from streamtrader.kernel.compiler import inlined
 from streamtrader.kernel.record import Record
 
 BOOK_SLOTS = 16_384  # of 16 bytes; 10,240 levels before far ones are forgotten
+FIRST_SLOTS = 256  # a page
+PROBES = 64  # ticks that are looked at one by one
+NEAR_SLOTS = 64  # best levels of a side that are kept in order
+NEAR_FIRST = 32  # of them after a look through the table; full: the book is dense there, and needs no list
 _FAR_TICKS = 1 << 62
 _UNBOUNDED_TICKS = 1 << 61
 
@@ -35,7 +46,10 @@ class Book(Record):
         self.is_bounded = False  # levels were forgotten since the snapshot
         self.forgotten_count = 0
         self.prune_count = 0
-        self.table = np.full((slots, 2), -1)  # key = ticks * 2 + side (-1: free), lots
+        self.near = np.zeros((2, NEAR_SLOTS), np.int64)  # ticks, those of bids below zero: the best first
+        self.near_count = np.zeros(2, np.int64)  # 0: no list is kept of that side
+        self.used_slots = min(slots, FIRST_SLOTS)  # the part of the table that is in use: a power of two
+        self.table = np.zeros((slots, 2), np.int64)  # key (0: free), lots
 
     def clear(self) -> None:
         self.top[:] = -1
@@ -45,7 +59,8 @@ class Book(Record):
         self.edge[0] = -1
         self.edge[1] = _FAR_TICKS
         self.is_bounded = False
-        self.table[:, 0] = -1
+        self.near_count[:] = 0
+        self.table[: self.used_slots, 0] = 0
 
     def best_lots(self, side: int) -> int:
         return self.top_lots[side]
@@ -56,7 +71,7 @@ class Book(Record):
             return self.top_lots[side]
         if self.count[side] == 0:
             return 0
-        key = ticks * 2 + side
+        key = (ticks + 1) * 2 + side
         slot = self.slot_of(key)
         return self.table[slot, 1] if self.table[slot, 0] == key else 0
 
@@ -82,10 +97,10 @@ class Book(Record):
     @inlined
     def set_level(self, side: int, ticks: int, lots: int) -> int:
         """Put `lots` at the level and return what stood there."""
-        key = ticks * 2 + side
-        mask = len(self.table) - 1
+        key = (ticks + 1) * 2 + side
+        mask = self.mask()
         slot = ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & mask
-        while self.table[slot, 0] != key and self.table[slot, 0] != -1:
+        while self.table[slot, 0] != key and self.table[slot, 0] != 0:
             slot = (slot + 1) & mask
         top = self.top[side]
         if self.table[slot, 0] == key:
@@ -107,46 +122,79 @@ class Book(Record):
         if top >= 0 and behind > self.reach_ticks:
             self.forget(side, ticks)
             return
-        self.table[slot, 0] = ticks * 2 + side
+        self.table[slot, 0] = (ticks + 1) * 2 + side
         self.table[slot, 1] = lots
         self.count[side] += 1
         if top < 0 or behind < 0:
             self.top[side] = ticks
             self.top_lots[side] = lots
-        if self.count[0] + self.count[1] > len(self.table) * 5 // 8:
-            self.prune()
+        if self.near_count[side] > 0:
+            self.put_near(side, ticks)
+        held = self.count[0] + self.count[1]
+        if held > self.used_slots * 3 // 8:
+            if self.used_slots < len(self.table):
+                self.grow()
+            elif held > len(self.table) * 5 // 8:
+                self.prune()
 
     def drop(self, side: int, ticks: int, slot: int) -> None:
         self.free(slot)
+        if self.near_count[side] > 0:
+            self.drop_near(side, ticks)
         if ticks == self.top[side]:
             best = self.next_level(side, ticks)
             self.top[side] = best
             self.top_lots[side] = 0
             if best >= 0:
-                self.top_lots[side] = self.table[self.slot_of(best * 2 + side), 1]
+                self.top_lots[side] = self.table[self.slot_of((best + 1) * 2 + side), 1]
+
+    def mask(self) -> int:
+        """Of the part in use. That it is not below zero tells the compiler that no slot is."""
+        return (self.used_slots - 1) & (len(self.table) - 1)
 
     def home(self, key: int) -> int:
-        return ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & (len(self.table) - 1)
+        return ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & self.mask()
 
     def slot_of(self, key: int) -> int:
-        mask = len(self.table) - 1
+        mask = self.mask()
         slot = self.home(key)
-        while self.table[slot, 0] != key and self.table[slot, 0] != -1:
+        while self.table[slot, 0] != key and self.table[slot, 0] != 0:
             slot = (slot + 1) & mask
         return slot
 
     def free(self, slot: int) -> None:
         """Close the gap, so that no probe ever needs a tombstone."""
-        mask = len(self.table) - 1
+        mask = self.mask()
         self.count[self.table[slot, 0] & 1] -= 1
         at = (slot + 1) & mask
-        while self.table[at, 0] != -1:
+        while self.table[at, 0] != 0:
             if ((at - self.home(self.table[at, 0])) & mask) >= ((at - slot) & mask):
                 self.table[slot, 0] = self.table[at, 0]
                 self.table[slot, 1] = self.table[at, 1]
                 slot = at
             at = (at + 1) & mask
-        self.table[slot, 0] = -1
+        self.table[slot, 0] = 0
+
+    def grow(self) -> None:
+        """Double the part in use, in place: what has no place in it yet is marked by its sign, and gives way to others."""
+        for slot in range(self.used_slots):
+            self.table[slot, 0] = -self.table[slot, 0]
+        stop = self.used_slots
+        self.used_slots *= 2
+        mask = self.mask()
+        for start in range(stop):
+            if self.table[start, 0] >= 0:
+                continue
+            key, lots = -self.table[start, 0], self.table[start, 1]
+            self.table[start, 0] = 0
+            while key > 0:
+                slot = self.home(key)
+                while self.table[slot, 0] > 0:
+                    slot = (slot + 1) & mask
+                left, left_lots = -self.table[slot, 0], self.table[slot, 1]
+                self.table[slot, 0] = key
+                self.table[slot, 1] = lots
+                key, lots = left, left_lots
 
     def forget(self, side: int, ticks: int) -> None:
         self.forgotten_count += 1
@@ -159,12 +207,13 @@ class Book(Record):
         By halves, for one absurd price may stand very far away; then by a half back, where that still fits.
         """
         self.prune_count += 1
+        self.near_count[:] = 0
         wanted = len(self.table) * 3 // 8
         reach = 0
         for slot in range(len(self.table)):
             key = self.table[slot, 0]
-            if key >= 0:
-                reach = max(reach, abs((key >> 1) - self.top[key & 1]))
+            if key > 0:
+                reach = max(reach, abs((key >> 1) - 1 - self.top[key & 1]))
         while reach > 16 and self.within(reach) > wanted:
             reach = reach // 2
         wider = reach + reach // 2
@@ -173,8 +222,8 @@ class Book(Record):
         slot = 0
         while slot < len(self.table):
             key = self.table[slot, 0]
-            if key >= 0 and abs((key >> 1) - self.top[key & 1]) > reach:
-                self.forget(key & 1, key >> 1)
+            if key > 0 and abs((key >> 1) - 1 - self.top[key & 1]) > reach:
+                self.forget(key & 1, (key >> 1) - 1)
                 self.free(slot)
             else:
                 slot += 1
@@ -186,27 +235,90 @@ class Book(Record):
         kept = 0
         for slot in range(len(self.table)):
             key = self.table[slot, 0]
-            if key >= 0 and abs((key >> 1) - self.top[key & 1]) <= reach:
+            if key > 0 and abs((key >> 1) - 1 - self.top[key & 1]) <= reach:
                 kept += 1
         return kept
 
     def next_level(self, side: int, ticks: int) -> int:
-        """The next level away from the middle, or -1: probe near ticks, then look through the table."""
+        """The next level away from the middle, or -1."""
         if self.count[side] == 0:
             return -1
+        if self.near_count[side] > 0:
+            found = self.near_level(side, ticks)
+            if found >= 0 or self.near_count[side] == self.count[side]:
+                return found
         step = -1 if side == BID else 1
-        for distance in range(1, 257):
-            key = (ticks + step * distance) * 2 + side
+        for distance in range(1, PROBES + 1):
+            key = (ticks + step * distance + 1) * 2 + side
             if self.table[self.slot_of(key), 0] == key:
                 return ticks + step * distance
-        best = -1
-        for slot in range(len(self.table)):
+        if self.near_count[side] == 0:
+            self.note_near(side)
+            found = self.near_level(side, ticks)
+            if found >= 0 or self.near_count[side] == self.count[side]:
+                return found
+        return self.look_through(side, ticks)
+
+    def look_through(self, side: int, ticks: int) -> int:
+        """The next level of all that are in the table, or -1."""
+        sign = -1 if side == BID else 1
+        best = _FAR_TICKS
+        for slot in range(self.used_slots):
             key = self.table[slot, 0]
-            if key >= 0 and key & 1 == side:
-                found = key >> 1
-                if side == BID:
-                    if found < ticks and found > best:
-                        best = found
-                elif found > ticks and (best < 0 or found < best):
-                    best = found
-        return best
+            if key & 1 == side and key > 0:
+                behind = ((key >> 1) - 1 - ticks) * sign
+                if 0 < behind < best:
+                    best = behind
+        return ticks + best * sign if best < _FAR_TICKS else -1
+
+    def near_level(self, side: int, ticks: int) -> int:
+        """The next level of those that are noted, or -1."""
+        sign = -1 if side == BID else 1
+        for at in range(self.near_count[side]):
+            if self.near[side, at] > ticks * sign:
+                return self.near[side, at] * sign
+        return -1
+
+    def note_near(self, side: int) -> None:
+        """Look through the table for the best levels of a side."""
+        sign = -1 if side == BID else 1
+        count = 0
+        for slot in range(self.used_slots):
+            key = self.table[slot, 0]
+            if key & 1 == side and key > 0:
+                place = ((key >> 1) - 1) * sign
+                if count < NEAR_FIRST or place < self.near[side, count - 1]:
+                    self.insert_near(side, place, min(count, NEAR_FIRST - 1))
+                    count = min(count + 1, NEAR_FIRST)
+        self.near_count[side] = count
+
+    def put_near(self, side: int, ticks: int) -> None:
+        """A level is new: it is noted where it is better than the last one that is, or where all are."""
+        count, place = self.near_count[side], -ticks if side == BID else ticks
+        if place > self.near[side, count - 1] and count < self.count[side] - 1:
+            return
+        if count == NEAR_SLOTS:
+            self.near_count[side] = 0
+            return
+        self.insert_near(side, place, count)
+        self.near_count[side] = count + 1
+
+    def insert_near(self, side: int, place: int, count: int) -> None:
+        """Among the first `count`, those behind it move on by one."""
+        at = count
+        while at > 0 and self.near[side, at - 1] > place:
+            self.near[side, at] = self.near[side, at - 1]
+            at -= 1
+        self.near[side, at] = place
+
+    def drop_near(self, side: int, ticks: int) -> None:
+        """A level is gone."""
+        count, place = self.near_count[side], -ticks if side == BID else ticks
+        if place > self.near[side, count - 1]:
+            return
+        at = 0
+        while self.near[side, at] < place:
+            at += 1
+        for behind in range(at, count - 1):
+            self.near[side, behind] = self.near[side, behind + 1]
+        self.near_count[side] = count - 1
