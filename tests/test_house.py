@@ -17,7 +17,7 @@ TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rg
 # A module imports only from lower rows; rooms of one row do not know each other, except where a pair is given.
 ROWS = {
     "units": 0, "errors": 0, "instruments": 0,
-    "kernel.record": 1, "kernel.shortcuts": 1, "kernel.lean": 1, "kernel.compiler": 1, "events": 1,
+    "kernel.memory": 1, "kernel.record": 1, "kernel.shortcuts": 1, "kernel.lean": 1, "kernel.compiler": 1, "events": 1,
     "kernel": 2,
     "indicators": 3, "risk": 3, "strategies": 3, "schedules": 3, "simulator": 3,
     "venues": 4, "ledger": 4, "storage": 4, "observers": 4, "analysis": 4,
@@ -33,7 +33,7 @@ NEIGHBOURS |= {
     (one, other) for one in ROWS for other in ROWS if one.startswith("config") and other.startswith("config")
 }
 NEIGHBOURS |= {("instruments", "errors"), ("instruments", "units")}
-NEIGHBOURS |= {("events", "kernel.record"), ("kernel.compiler", "kernel.record")}
+NEIGHBOURS |= {("kernel.record", "kernel.memory"), ("events", "kernel.record"), ("kernel.compiler", "kernel.record")}
 NEIGHBOURS |= {("kernel.compiler", part) for part in ("kernel.shortcuts", "kernel.lean")}
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60
 

@@ -12,11 +12,13 @@ import functools
 import hashlib
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from streamtrader.kernel import memory
 
 # Every layout that was ever made, and who wants to hear of new ones (the compiler, once it is imported).
 layouts: dict[np.dtype[Any], type[Record]] = {}
@@ -142,11 +144,19 @@ class View:
 
 def boxed(*records: Any) -> np.ndarray[Any, np.dtype[Any]]:
     """Records of one layout in an array: what a compiled loop can be handed. Padding is zero."""
-    box = np.zeros(len(records), records[0].dtype)
-    for index, record in enumerate(records):
+    return boxed_each(len(records), records.__getitem__)
+
+
+def boxed_each(count: int, make: Callable[[int], Any]) -> np.ndarray[Any, np.dtype[Any]]:
+    """`boxed`, for records that are made one after the other: all of them at once would fill the memory."""
+    record = make(0)
+    box, one = memory.zeros(count, record.dtype), np.zeros(1, record.dtype)
+    for index in range(count):
+        record = make(index) if index else record
         if record.dtype != box.dtype:
             raise TypeError(f"{type(record).__name__}: records of one array need one layout")
-        box[index] = record
+        one[0] = record
+        memory.put(box[index : index + 1], one)
     return box
 
 

@@ -19,7 +19,7 @@ from streamtrader.kernel.calls import use_cache
 from streamtrader.kernel.market import Market
 from streamtrader.kernel.orders import Order
 from streamtrader.kernel.outbox import Outbox
-from streamtrader.kernel.record import Record, boxed
+from streamtrader.kernel.record import Record, boxed, boxed_each
 from streamtrader.kernel.seat import Seat
 from streamtrader.kernel.state import Clock, State
 from streamtrader.kernel.table import RULE_SLOTS, Call, Interpreted, address_for, kinds_of, play, refuses
@@ -93,8 +93,8 @@ def assemble(
     ordered = sorted(placements, key=lambda placement: placement.instrument)
     owned = _ownership(ordered, instruments, terms)
     rates = conversions(instruments, {placement.instrument for placement in ordered}, terms.account)
-    markets = boxed(*[_market(*each, terms) for each in zip(instruments, rates, strict=True)])
-    seats = boxed(*[_seat(at, placement, instruments, terms, owned) for at, placement in enumerate(ordered)])
+    markets = boxed_each(len(instruments), lambda at: _market(instruments[at], rates[at], terms))
+    seats = boxed_each(len(ordered), lambda at: _seat(at, ordered[at], instruments, terms, owned))
     bounds = np.searchsorted(seats["instrument"], np.arange(len(instruments) + 1))
     markets["first_seat"], markets["stop_seat"] = bounds[:-1], bounds[1:]
     accounts = boxed(*accounts_of(owned, terms.account, terms.fees.volume))

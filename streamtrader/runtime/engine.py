@@ -10,6 +10,7 @@ import numpy as np
 
 from streamtrader.errors import EngineStopped
 from streamtrader.events import EVENT, Kind
+from streamtrader.kernel import memory
 from streamtrader.kernel.broker import Broker
 from streamtrader.kernel.engine import advance, finish_turn
 from streamtrader.kernel.orders import Refusal
@@ -164,7 +165,7 @@ class Engine:
     def restore(self, arrays: dict[str, Array]) -> None:
         """Take over a checkpoint, in place: addresses stay what they are."""
         for name, array in self.arrays().items():
-            array.view(np.uint8)[...] = arrays[name].view(np.uint8).reshape(array.view(np.uint8).shape)
+            memory.put(array, arrays[name])
 
     def state_sha256(self) -> str:
         digest = hashlib.sha256()

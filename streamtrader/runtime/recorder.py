@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamtrader.events import BookState, Command, Kind
+from streamtrader.kernel.memory import copied
 from streamtrader.observers.histogram import Histogram
 from streamtrader.runtime.seat_ledgers import SeatLedgers
 from streamtrader.storage import checkpoint
@@ -141,7 +142,7 @@ class Recorder:
         if not is_last and time.monotonic() < self._next_checkpoint_s:
             return None
         self._next_checkpoint_s = time.monotonic() + self._checkpoint_every_s
-        arrays = {name: bytes_copied(array) for name, array in self.engine.arrays().items()}
+        arrays = {name: copied(array) for name, array in self.engine.arrays().items()}
         notes = {"outbox_written": int(self.engine.outbox[0].written)}
         return arrays, int(self.engine.state.clock[0].event_count), notes
 
@@ -179,11 +180,6 @@ class Recorder:
             figures = (f"{cash:.8f}", size, f"{mark:.8f}", f"{equity:.8f}")
             rows.append(("equity_samples", (at, now_ns, *figures, last_sequence)))
         return rows
-
-
-def bytes_copied(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A copy with the bytes between the fields: NumPy's own leaves those to chance, and the state is its bytes."""
-    return array.view(np.uint8).copy().view(array.dtype)
 
 
 def feed_rows(events: np.ndarray[Any, Any], first: int, reasons: Mapping[int, str] | None = None) -> list[Row]:

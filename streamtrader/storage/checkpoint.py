@@ -1,13 +1,16 @@
 """Checkpoints: the engine's arrays as they were after so many events of the tape, whole or not at all.
 
 Recovery is the newest checkpoint and the tape's tail. Two generations are kept: should the newest be damaged, the one
-before it only makes the tail longer. Nothing is unpickled; the bytes are given back exactly as they were.
+before it only makes the tail longer. Nothing is unpickled; the bytes are given back exactly as they were. Pages of
+nothing but zeros are not written: of each array there is a bit for every whole page, the pages that hold something, and
+the bytes behind the last whole page.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from streamtrader.errors import LayoutChanged, StorageError
+from streamtrader.kernel import memory
 from streamtrader.storage.files import explained, refused, replace_whole
 
 MAGIC = b"\x89STCKPT\n"
-SCHEMA = 1
-ALIGNMENT = 64
+SCHEMA = 2
 _HEAD = struct.Struct("<8sII32s")  # magic, schema, JSON bytes, SHA-256 of all that follows
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -58,20 +61,21 @@ def save(
 ) -> None:
     """Write a checkpoint beside the last one, which becomes `<name>.previous`, and make it durable."""
     path = Path(path)
-    parts, shapes, at = [], [], 0
-    for name, array in arrays.items():
-        data = np.ascontiguousarray(array).tobytes()
-        shapes.append({"name": name, "shape": list(array.shape), "at": at, "bytes": len(data)})
-        parts.append(data + bytes(-len(data) % ALIGNMENT))
-        at += len(parts[-1])
+    shapes = [{"name": name, "shape": list(array.shape)} for name, array in arrays.items()]
     content = {"event_count": event_count, "layout_key": key, "arrays": shapes, "notes": notes or {}}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
-    text += b" " * (-(_HEAD.size + len(text)) % ALIGNMENT)
-    body = text + b"".join(parts)
+    parts = [np.frombuffer(text, np.uint8)]
+    for array in arrays.values():
+        pages, rest = memory.pages_of(memory.raw(np.ascontiguousarray(array)))
+        is_used = memory.in_use(pages)
+        parts += [np.packbits(is_used), pages[is_used].reshape(-1), rest]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.data)
     try:
         if path.exists():
             path.replace(previous(path))  # a crash just here leaves the previous one, which `load` then takes
-        replace_whole(path, _HEAD.pack(MAGIC, SCHEMA, len(text), hashlib.sha256(body).digest()) + body)
+        replace_whole(path, _HEAD.pack(MAGIC, SCHEMA, len(text), digest.digest()), *[part.data for part in parts])
     except OSError as error:
         raise refused(f"{path} cannot be written", error, path) from error
 
@@ -116,6 +120,8 @@ def _loaded(path: Path, like: Arrays, key: str) -> Checkpoint:
     _, schema, text_size, digest = _HEAD.unpack_from(data)
     if schema > SCHEMA:
         raise LayoutChanged(f"{path} was written by a newer streamtrader; update streamtrader to use it.")
+    if schema < SCHEMA:
+        raise LayoutChanged(f"{path} was written by an older streamtrader. Delete it to replay the tape from its start.")
     if hashlib.sha256(memoryview(data)[_HEAD.size :]).digest() != digest:
         raise StorageError(f"{path} is damaged: its bytes do not carry their checksum")
     content = json.loads(data[_HEAD.size : _HEAD.size + text_size])
@@ -124,10 +130,16 @@ def _loaded(path: Path, like: Arrays, key: str) -> Checkpoint:
             f"{path} belongs to another layout of the state (strategies, parameters or code have changed). "
             "Delete it to replay the tape from its start."
         )
-    start, arrays = _HEAD.size + text_size, {}
+    at, arrays, stored = _HEAD.size + text_size, {}, np.frombuffer(data, np.uint8)
     for shape in content["arrays"]:
-        at = start + shape["at"]
-        array = np.zeros(shape["shape"], like[shape["name"]].dtype)
-        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(data[at : at + shape["bytes"]], np.uint8)
-        arrays[shape["name"]] = array
+        array = memory.zeros(math.prod(shape["shape"]), like[shape["name"]].dtype)
+        pages, rest = memory.pages_of(memory.raw(array))
+        bits = stored[at : at + -(-len(pages) // 8)]
+        used = np.flatnonzero(np.unpackbits(bits, count=len(pages)))
+        at += len(bits)
+        pages[used] = stored[at : at + len(used) * memory.PAGE_BYTES].reshape(-1, memory.PAGE_BYTES)
+        at += len(used) * memory.PAGE_BYTES
+        rest[:] = stored[at : at + len(rest)]
+        at += len(rest)
+        arrays[shape["name"]] = array.reshape(shape["shape"])
     return Checkpoint(arrays, int(content["event_count"]), key, content["notes"])

@@ -134,11 +134,12 @@ def open_locked(path: Path, flags: int, refusal: str) -> int:
     return descriptor
 
 
-def _written_aside(path: Path, data: bytes) -> Path:
+def _written_aside(path: Path, *parts: bytes | memoryview) -> Path:
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with aside.open("wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
@@ -148,9 +149,9 @@ def _written_aside(path: Path, data: bytes) -> Path:
     return aside
 
 
-def replace_whole(path: Path, data: bytes) -> None:
+def replace_whole(path: Path, *parts: bytes | memoryview) -> None:
     """Write a file so that a crash at any instant leaves the old one or the new one, never a part."""
-    aside = _written_aside(path, data)
+    aside = _written_aside(path, *parts)
     try:
         aside.replace(path)
     except BaseException:

@@ -155,10 +155,26 @@ def test_a_refused_write_keeps_what_there_was(tmp_path: Path, monkeypatch: pytes
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("step", "told"), [(1, "newer streamtrader"), (-1, "older streamtrader")])
+def test_a_checkpoint_of_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, told: str
+) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "SCHEMA", 2)
+        patched.setattr(checkpoint, "SCHEMA", checkpoint.SCHEMA + step)
         checkpoint.save(tmp_path / "x", state(0), 1, KEY)
 
-    with pytest.raises(LayoutChanged, match="newer streamtrader"):
+    with pytest.raises(LayoutChanged, match=told):
         checkpoint.load(tmp_path / "x", state(0), KEY)
+
+
+def test_pages_of_zeros_are_neither_written_nor_taken_up(tmp_path: Path) -> None:
+    arrays = {"markets": np.zeros((10, 1_000_000)), "seats": np.arange(2_000)}
+    arrays["markets"][3, 77] = 5.5
+    arrays["markets"][9, 999_999] = 7.5
+
+    checkpoint.save(tmp_path / "x", arrays, 1, KEY)
+    found = checkpoint.load(tmp_path / "x", arrays, KEY)
+
+    assert (tmp_path / "x").stat().st_size < 50_000
+    assert found is not None
+    assert bytes_of(found.arrays.values()) == bytes_of(arrays.values())
