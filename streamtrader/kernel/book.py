@@ -21,15 +21,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamtrader.events import BID
+from streamtrader.events import ASK, BID
 from streamtrader.kernel.compiler import inlined
 from streamtrader.kernel.record import Record
 
 BOOK_SLOTS = 16_384  # of 16 bytes; 10,240 levels before far ones are forgotten
 FIRST_SLOTS = 256  # a page
-PROBES = 64  # ticks that are looked at one by one
-NEAR_SLOTS = 64  # best levels of a side that are kept in order
-NEAR_FIRST = 32  # of them after a look through the table; full: the book is dense there, and needs no list
+PROBES = 256  # ticks that are looked at one by one: nearly always enough, and cheaper than a list that follows the market
+NEAR_SLOTS = 32  # best levels of a side that are kept in order
+NEAR_FIRST = 16  # of them after a look through the table; full: the book is dense there, and needs no list
 _FAR_TICKS = 1 << 62
 _UNBOUNDED_TICKS = 1 << 61
 
@@ -261,15 +261,12 @@ class Book(Record):
 
     def look_through(self, side: int, ticks: int) -> int:
         """The next level of all that are in the table, or -1."""
-        sign = -1 if side == BID else 1
-        best = _FAR_TICKS
+        here, best = (ticks + 1) * 2 + side, _FAR_TICKS if side == ASK else 0
         for slot in range(self.used_slots):
             key = self.table[slot, 0]
-            if key & 1 == side and key > 0:
-                behind = ((key >> 1) - 1 - ticks) * sign
-                if 0 < behind < best:
-                    best = behind
-        return ticks + best * sign if best < _FAR_TICKS else -1
+            if key & 1 == side and ((best < key < here) if side == BID else (here < key < best)):
+                best = key
+        return (best >> 1) - 1 if 0 < best < _FAR_TICKS else -1
 
     def near_level(self, side: int, ticks: int) -> int:
         """The next level of those that are noted, or -1."""

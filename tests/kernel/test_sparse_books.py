@@ -98,7 +98,7 @@ def test_one_look_through_the_table_serves_many_steps(side, monkeypatch):
 @pytest.mark.parametrize("side", SIDES)
 def test_a_book_that_becomes_dense_keeps_no_list(side):
     pair = Pair(slots=1024)
-    for place in (400, 300, 200):
+    for place in (900, 800, 700):
         pair.set(side, place, 5)
     pair.set(side, -1, 0)
     assert pair.book.near_count[side] == 2
