@@ -236,6 +236,16 @@ class Seat(Record):
         self.last_refusal_ns = now_ns
         outbox.put(REFUSED, self.index, now_ns, order, side, code, ticks, lots, lots, 0.0)
 
+    def has_asked(self) -> bool:
+        """Whether its strategy asked for anything; a target that is held, or on its way, is nothing to ask for."""
+        if self.has_target and not self.is_flattening:
+            self.has_target = self.target_lots != self.expected_lots()
+        return self.has_target or self.intent_count > 0
+
+    def expected_lots(self) -> int:
+        """The position when all that works is filled."""
+        return self.position_lots + self.working_buy_lots - self.working_sell_lots
+
     def wants_flat(self) -> bool:
         """Whether lots are left that shall go, and nothing is on its way any more."""
         return self.is_flattening and abs(self.position_lots) > self.keep_lots and self.blotter.count == 0

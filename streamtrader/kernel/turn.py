@@ -93,10 +93,7 @@ def take_back(order: Order, seat: Seat, market: Market) -> None:
 def ask_for_target(seat: Seat, market: Market, account: Account) -> None:
     """The difference between what is wanted and what is held or on its way, as a market order."""
     seat.has_target = False
-    working = seat.working_buy_lots - seat.working_sell_lots
-    wanted = seat.target_lots - seat.position_lots - working
-    if seat.is_flattening:
-        wanted = lots_to_flat(seat)
+    wanted = lots_to_flat(seat) if seat.is_flattening else seat.target_lots - seat.expected_lots()
     if wanted == 0 or market.now_ns < seat.target_retry_ns:
         return
     lots = abs(wanted)
