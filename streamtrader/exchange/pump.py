@@ -31,7 +31,7 @@ from streamtrader.exchange.wire_book import WireBook
 from streamtrader.units import NS_PER_S
 
 WAIT_S = 2.0
-CHUNK_FRAMES = 256
+CHUNK_FRAMES = 256  # at most so many between two looks at what clients do
 _BATCHES_AHEAD = 8
 _LATE_S = 1.0  # a clock that is later than this was asleep: it goes on from now instead of catching up
 
@@ -48,6 +48,7 @@ class Pump:
         self.market = market
         self.audience = audience
         self.speed = speed
+        self.chunk_frames = CHUNK_FRAMES
         self.position_ns = market.start_ns - 1
         self.frames_sent = 0
         self.is_ended = False
@@ -185,7 +186,7 @@ class Pump:
         """The next frames up to a stamp; a snapshot in the file comes alone, a gap in a book comes last."""
         due: list[Frame] = []
         ahead, fault_ns = self._ahead, self._saboteur.next_ns
-        while ahead and len(due) < CHUNK_FRAMES and (until_ns is None or ahead[0].stamp_ns <= until_ns):
+        while ahead and len(due) < self.chunk_frames and (until_ns is None or ahead[0].stamp_ns <= until_ns):
             feed = ahead[0].channel.feed
             if due and (feed == SNAPSHOT or (fault_ns is not None and ahead[0].stamp_ns >= fault_ns)):
                 break

@@ -22,7 +22,7 @@ from streamtrader.exchange.dialects import opened_dialect
 from streamtrader.exchange.dialects.audience import TranslatedAudience
 from streamtrader.exchange.faults import faults_of
 from streamtrader.exchange.limits import BINANCE, Published
-from streamtrader.exchange.pump import Pump
+from streamtrader.exchange.pump import CHUNK_FRAMES, Pump
 from streamtrader.exchange.saboteur import Saboteur
 from streamtrader.exchange.server import Exchange
 from streamtrader.exchange.synthetic import SyntheticMarket
@@ -171,13 +171,16 @@ async def bad_day(
     listening: Callable[[Venue, Ring], Venue] = lambda venue, _ring: venue,
     slots: int = 1 << 16,
     is_stamped: bool = True,
+    chunk_frames: int = CHUNK_FRAMES,
 ) -> AsyncIterator[BadDay]:
+    """`chunk_frames`: the fewer, the less of the market goes by, and has to be made and read, while a client connects."""
     names = {plain(name): name for name in NAMES[dialect]}
     market = SyntheticMarket(list(names), seed=SEED)
     saboteur = Saboteur(faults_of(faults), market.start_ns)
     translator = opened_dialect(dialect, market, names)
     audience = Audience(saboteur) if translator is None else TranslatedAudience(translator, saboteur)
     pump = Pump(market, audience, speed=speed)
+    pump.chunk_frames = chunk_frames
     published = scaled(BINANCE if translator is None else translator.published, faster)
     exchange = Exchange(pump, audience, speed="max", published=published, is_stamped=is_stamped, ping_every_s=0.1)
     async with exchange.listening("127.0.0.1", 0) as port:

@@ -13,6 +13,7 @@ from tests.exchange.faulty import QUICK, bad_day
 SYNCING, LIVE, GAP = BookState.SYNCING, BookState.LIVE, BookState.GAP
 HEDGED = dataclasses.replace(QUICK, connections=2, overlap_s=0.05)
 CHANNELS = 3
+FEW = 16  # frames of the market between two looks at the clients: they connect often here
 dialects = pytest.mark.parametrize("dialect", ["binance", "okx", "bybit"])
 
 
@@ -49,7 +50,7 @@ def assert_whole(client):
 
 @dialects
 async def test_two_links_bring_one_market(dialect):
-    async with bad_day(dialect, [], settings=HEDGED) as day:
+    async with bad_day(dialect, [], settings=HEDGED, chunk_frames=FEW) as day:
         pair, counters = Pair(day), day.client.connection.counters
         await day.run_until(lambda: pair.tells_all() and counters.duplicates > 300)
 
@@ -61,7 +62,7 @@ async def test_two_links_bring_one_market(dialect):
 @dialects
 @pytest.mark.slow
 async def test_a_link_that_dies_takes_nothing_with_it(dialect):
-    async with bad_day(dialect, [], settings=HEDGED) as day:
+    async with bad_day(dialect, [], settings=HEDGED, chunk_frames=FEW) as day:
         pair, counters, died = Pair(day), day.client.connection.counters, []
 
         def has_died_often():
@@ -81,7 +82,7 @@ async def test_a_link_that_dies_takes_nothing_with_it(dialect):
 
 @dialects
 async def test_both_links_are_replaced_without_a_gap(dialect):
-    async with bad_day(dialect, [], settings=HEDGED) as day:
+    async with bad_day(dialect, [], settings=HEDGED, chunk_frames=FEW) as day:
         venue, counters = day.client.venue, day.client.connection.counters
         venue.limits = dataclasses.replace(venue.limits, rotate_after_s=0.2)
         await day.run_until(lambda: counters.disconnects >= 4 and day.client.is_live)
@@ -92,7 +93,7 @@ async def test_both_links_are_replaced_without_a_gap(dialect):
 
 @dialects
 async def test_a_hole_of_the_venue_itself_is_mended_over_both_links(dialect):
-    async with bad_day(dialect, ["at=3s frozen for=2s"], settings=HEDGED) as day:
+    async with bad_day(dialect, ["at=3s frozen for=2s"], settings=HEDGED, chunk_frames=FEW) as day:
         counted = day.client.venue.counters
         await day.run_until(lambda: day.is_over(10.0) and counted.snapshots > 2)
 
