@@ -39,7 +39,8 @@ class _Listener(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind is not TEXT or not frame.fin:
+        # picows ends a link for what is too large, and yet hands it over where all of it has come by then.
+        if kind is not TEXT or not frame.fin or frame.payload_size > self._frame_bytes_most:
             self._on_other_frame(transport, frame, kind)
             return
         frames = self._frames
@@ -75,7 +76,7 @@ class _Listener(WSListener):
         self._on_read(frames)
 
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
-        """A message in several frames, or a binary one."""
+        """A message in several frames, a binary one, or one that is too large."""
         self._parts.append(frame.get_payload_as_bytes())
         self._part_bytes += frame.payload_size
         if self._part_bytes > self._frame_bytes_most:
