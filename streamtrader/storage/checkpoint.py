@@ -24,7 +24,8 @@ from streamtrader.storage.files import explained, refused, replace_whole
 
 MAGIC = b"\x89STCKPT\n"
 SCHEMA = 2
-_HEAD = struct.Struct("<8sII32s")  # magic, schema, JSON bytes, SHA-256 of all that follows
+_START = struct.Struct("<8sII")  # magic, schema, JSON bytes
+_HEAD = struct.Struct("<16s32s")  # the start, SHA-256 of that and of all that follows
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
@@ -69,13 +70,14 @@ def save(
         pages, rest = memory.pages_of(memory.raw(np.ascontiguousarray(array)))
         is_used = memory.in_use(pages)
         parts += [np.packbits(is_used), pages[is_used].reshape(-1), rest]
-    digest = hashlib.sha256()
+    start = _START.pack(MAGIC, SCHEMA, len(text))
+    digest = hashlib.sha256(start)
     for part in parts:
         digest.update(part.data)
     try:
         if path.exists():
             path.replace(previous(path))  # a crash just here leaves the previous one, which `load` then takes
-        replace_whole(path, _HEAD.pack(MAGIC, SCHEMA, len(text), digest.digest()), *[part.data for part in parts])
+        replace_whole(path, _HEAD.pack(start, digest.digest()), *[part.data for part in parts])
     except OSError as error:
         raise refused(f"{path} cannot be written", error, path) from error
 
@@ -117,12 +119,15 @@ def _loaded(path: Path, like: Arrays, key: str) -> Checkpoint:
         raise StorageError(f"{path} cannot be read: {explained(error)}") from error
     if len(data) < _HEAD.size or data[: len(MAGIC)] != MAGIC:
         raise StorageError(f"{path} is not a checkpoint, or is cut off")
-    _, schema, text_size, digest = _HEAD.unpack_from(data)
+    start, digest = _HEAD.unpack_from(data)
+    _, schema, text_size = _START.unpack(start)
     if schema > SCHEMA:
         raise LayoutChanged(f"{path} was written by a newer streamtrader; update streamtrader to use it.")
     if schema < SCHEMA:
         raise LayoutChanged(f"{path} was written by an older streamtrader. Delete it to replay the tape from its start.")
-    if hashlib.sha256(memoryview(data)[_HEAD.size :]).digest() != digest:
+    found = hashlib.sha256(start)
+    found.update(memoryview(data)[_HEAD.size :])
+    if found.digest() != digest:
         raise StorageError(f"{path} is damaged: its bytes do not carry their checksum")
     content = json.loads(data[_HEAD.size : _HEAD.size + text_size])
     if content["layout_key"] != key:

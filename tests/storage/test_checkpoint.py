@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from streamtrader.errors import LayoutChanged, StorageError
@@ -75,6 +75,7 @@ def test_arrays_that_are_not_contiguous_are_kept_by_value(tmp_path: Path) -> Non
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+@example(at=0.001953125, bit=1, cut=False)  # in the length of the text
 def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(
     tmp_path: Path, at: float, bit: int, cut: bool
 ) -> None:
