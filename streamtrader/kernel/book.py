@@ -7,8 +7,7 @@ than the best, and says from where. `edge[side]` is the nearest tick that was ev
 it the book is complete, beyond it is unknown. Once a best price has come that far the book is worn (`is_worn`): only a
 snapshot tells what stands there.
 
-The table begins small and doubles with what it holds, within memory that is taken once: what was never used stays zeros,
-which the system does not store. After a snapshot it is as large as it was before.
+A free slot is zeros, so that the system need not store the part of the table that no level ever came to.
 
 The next level away from the middle stands within a few ticks of the last one as a rule. Where it does not, as where a
 tick is a millionth of the price, a look through the table notes the best levels of that side in order (`near`), and that
@@ -26,7 +25,6 @@ from streamtrader.kernel.compiler import inlined
 from streamtrader.kernel.record import Record
 
 BOOK_SLOTS = 16_384  # of 16 bytes; 10,240 levels before far ones are forgotten
-FIRST_SLOTS = 256  # a page
 PROBES = 256  # ticks that are looked at one by one: nearly always enough, and cheaper than a list that follows the market
 NEAR_SLOTS = 32  # best levels of a side that are kept in order
 NEAR_FIRST = 16  # of them after a look through the table; full: the book is dense there, and needs no list
@@ -48,7 +46,7 @@ class Book(Record):
         self.prune_count = 0
         self.near = np.zeros((2, NEAR_SLOTS), np.int64)  # ticks, those of bids below zero: the best first
         self.near_count = np.zeros(2, np.int64)  # 0: no list is kept of that side
-        self.used_slots = min(slots, FIRST_SLOTS)  # the part of the table that is in use: a power of two
+        self.has_near = False  # of either side
         self.table = np.zeros((slots, 2), np.int64)  # key (0: free), lots
 
     def clear(self) -> None:
@@ -59,8 +57,10 @@ class Book(Record):
         self.edge[0] = -1
         self.edge[1] = _FAR_TICKS
         self.is_bounded = False
-        self.near_count[:] = 0
-        self.table[: self.used_slots, 0] = 0
+        self.forget_near()
+        for slot in range(len(self.table)):
+            if self.table[slot, 0] != 0:  # what was never written shall stay so
+                self.table[slot, 0] = 0
 
     def best_lots(self, side: int) -> int:
         return self.top_lots[side]
@@ -98,7 +98,7 @@ class Book(Record):
     def set_level(self, side: int, ticks: int, lots: int) -> int:
         """Put `lots` at the level and return what stood there."""
         key = (ticks + 1) * 2 + side
-        mask = self.mask()
+        mask = len(self.table) - 1
         slot = ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & mask
         while self.table[slot, 0] != key and self.table[slot, 0] != 0:
             slot = (slot + 1) & mask
@@ -128,18 +128,14 @@ class Book(Record):
         if top < 0 or behind < 0:
             self.top[side] = ticks
             self.top_lots[side] = lots
-        if self.near_count[side] > 0:
+        if self.has_near and self.near_count[side] > 0:
             self.put_near(side, ticks)
-        held = self.count[0] + self.count[1]
-        if held > self.used_slots * 3 // 8:
-            if self.used_slots < len(self.table):
-                self.grow()
-            elif held > len(self.table) * 5 // 8:
-                self.prune()
+        if self.count[0] + self.count[1] > len(self.table) * 5 // 8:
+            self.prune()
 
     def drop(self, side: int, ticks: int, slot: int) -> None:
         self.free(slot)
-        if self.near_count[side] > 0:
+        if self.has_near and self.near_count[side] > 0:
             self.drop_near(side, ticks)
         if ticks == self.top[side]:
             best = self.next_level(side, ticks)
@@ -148,15 +144,11 @@ class Book(Record):
             if best >= 0:
                 self.top_lots[side] = self.table[self.slot_of((best + 1) * 2 + side), 1]
 
-    def mask(self) -> int:
-        """Of the part in use. That it is not below zero tells the compiler that no slot is."""
-        return (self.used_slots - 1) & (len(self.table) - 1)
-
     def home(self, key: int) -> int:
-        return ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & self.mask()
+        return ((key & 0x7FFFFFFF) * 0x9E3779B1 >> 16) & (len(self.table) - 1)
 
     def slot_of(self, key: int) -> int:
-        mask = self.mask()
+        mask = len(self.table) - 1
         slot = self.home(key)
         while self.table[slot, 0] != key and self.table[slot, 0] != 0:
             slot = (slot + 1) & mask
@@ -164,7 +156,7 @@ class Book(Record):
 
     def free(self, slot: int) -> None:
         """Close the gap, so that no probe ever needs a tombstone."""
-        mask = self.mask()
+        mask = len(self.table) - 1
         self.count[self.table[slot, 0] & 1] -= 1
         at = (slot + 1) & mask
         while self.table[at, 0] != 0:
@@ -174,27 +166,6 @@ class Book(Record):
                 slot = at
             at = (at + 1) & mask
         self.table[slot, 0] = 0
-
-    def grow(self) -> None:
-        """Double the part in use, in place: what has no place in it yet is marked by its sign, and gives way to others."""
-        for slot in range(self.used_slots):
-            self.table[slot, 0] = -self.table[slot, 0]
-        stop = self.used_slots
-        self.used_slots *= 2
-        mask = self.mask()
-        for start in range(stop):
-            if self.table[start, 0] >= 0:
-                continue
-            key, lots = -self.table[start, 0], self.table[start, 1]
-            self.table[start, 0] = 0
-            while key > 0:
-                slot = self.home(key)
-                while self.table[slot, 0] > 0:
-                    slot = (slot + 1) & mask
-                left, left_lots = -self.table[slot, 0], self.table[slot, 1]
-                self.table[slot, 0] = key
-                self.table[slot, 1] = lots
-                key, lots = left, left_lots
 
     def forget(self, side: int, ticks: int) -> None:
         self.forgotten_count += 1
@@ -207,7 +178,7 @@ class Book(Record):
         By halves, for one absurd price may stand very far away; then by a half back, where that still fits.
         """
         self.prune_count += 1
-        self.near_count[:] = 0
+        self.forget_near()
         wanted = len(self.table) * 3 // 8
         reach = 0
         for slot in range(len(self.table)):
@@ -262,7 +233,7 @@ class Book(Record):
     def look_through(self, side: int, ticks: int) -> int:
         """The next level of all that are in the table, or -1."""
         here, best = (ticks + 1) * 2 + side, _FAR_TICKS if side == ASK else 0
-        for slot in range(self.used_slots):
+        for slot in range(len(self.table)):
             key = self.table[slot, 0]
             if key & 1 == side and ((best < key < here) if side == BID else (here < key < best)):
                 best = key
@@ -280,7 +251,7 @@ class Book(Record):
         """Look through the table for the best levels of a side."""
         sign = -1 if side == BID else 1
         count = 0
-        for slot in range(self.used_slots):
+        for slot in range(len(self.table)):
             key = self.table[slot, 0]
             if key & 1 == side and key > 0:
                 place = ((key >> 1) - 1) * sign
@@ -288,6 +259,11 @@ class Book(Record):
                     self.insert_near(side, place, min(count, NEAR_FIRST - 1))
                     count = min(count + 1, NEAR_FIRST)
         self.near_count[side] = count
+        self.has_near = True
+
+    def forget_near(self) -> None:
+        self.near_count[:] = 0
+        self.has_near = False
 
     def put_near(self, side: int, ticks: int) -> None:
         """A level is new: it is noted where it is better than the last one that is, or where all are."""

@@ -118,6 +118,7 @@ def play_event(state: State, outbox: Outbox, calls: Any, event: Event) -> bool:
     return False
 
 
+@inlined
 def take_turn(seat: Seat, market: Market, account: Account, outbox: Outbox, call: Any, event: Event) -> None:
     """A compiled strategy decides, then risk and venue take what it asked for.
 
@@ -128,7 +129,7 @@ def take_turn(seat: Seat, market: Market, account: Account, outbox: Outbox, call
         seat.has_target = False
         if seat.halt(STRATEGY_FAILED):
             outbox.put(FAILED, seat.index, market.now_ns, 0, 0, STRATEGY_FAILED, 0, 0, 0, 0.0)
-    if seat.has_asked():
+    if (seat.has_target or seat.intent_count > 0) and seat.has_asked():
         settle(seat, market, account, outbox, call)
 
 
@@ -337,6 +338,6 @@ def finish_turn(state: State, outbox: Any, calls: Any, index: int) -> None:
     clock = state.clock[0]
     seat = state.seats[index]
     market = state.markets[seat.instrument]
-    if seat.has_asked():
+    if (seat.has_target or seat.intent_count > 0) and seat.has_asked():
         settle(seat, market, state.accounts[seat.account], outbox[0], calls[index])
     clock.due_ns = min(clock.due_ns, market.due_ns)
