@@ -126,6 +126,16 @@ def feed_of(count: int) -> Events:
     return events
 
 
+def lasting_s(engine: Engine, events: Events) -> float:
+    """Seconds for these events the second time, later: the first time the system brings the memory, a page at a time."""
+    again = events.copy()
+    span_ns = int(events["received_ns"][-1] - events["received_ns"][0]) + 1
+    for clock in ("received_ns", "venue_ns"):
+        again[clock] += span_ns
+    play(engine, events)
+    return play(engine, again)
+
+
 def scale(repeats: int) -> dict[str, dict[str, float]]:
     """Nanoseconds an event by number of instruments, and by instances on one feed."""
     base = feed_of(SCALE_EVENTS)
@@ -134,7 +144,7 @@ def scale(repeats: int) -> dict[str, dict[str, float]]:
         events = np.repeat(base[: len(base) // count], count)
         events["instrument"] = np.tile(np.arange(count, dtype=np.uint32), len(events) // count)
         engines = [engine_for("trade", instruments=count) for _ in range(repeats)]
-        by_instruments[str(count)] = statistics.median(play(engine, events) for engine in engines) / len(events) * 1e9
+        by_instruments[str(count)] = statistics.median(lasting_s(engine, events) for engine in engines) / len(events) * 1e9
     for count in (1, 100, 500):
         engines = [engine_for("trade", copies=count) for _ in range(repeats)]
         by_instances[str(count)] = statistics.median(play(engine, base) for engine in engines) / len(base) * 1e9
