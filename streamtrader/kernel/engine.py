@@ -338,6 +338,6 @@ def finish_turn(state: State, outbox: Any, calls: Any, index: int) -> None:
     clock = state.clock[0]
     seat = state.seats[index]
     market = state.markets[seat.instrument]
-    if (seat.has_target or seat.intent_count > 0) and seat.has_asked():
+    if seat.has_asked():
         settle(seat, market, state.accounts[seat.account], outbox[0], calls[index])
     clock.due_ns = min(clock.due_ns, market.due_ns)
