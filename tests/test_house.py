@@ -16,8 +16,8 @@ TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rg
 
 # A module imports only from lower rows; rooms of one row do not know each other, except where a pair is given.
 ROWS = {
-    "units": 0, "errors": 0, "instruments": 0,
-    "kernel.memory": 1, "kernel.record": 1, "kernel.shortcuts": 1, "kernel.lean": 1, "kernel.compiler": 1, "events": 1,
+    "units": 0, "errors": 0, "instruments": 0, "processes": 0,
+    "kernel.memory": 1, "kernel.record": 1, "kernel.shortcuts": 1, "kernel.lowering": 1, "kernel.lean": 1, "kernel.compiler": 1, "events": 1,
     "kernel": 2,
     "indicators": 3, "risk": 3, "strategies": 3, "schedules": 3, "simulator": 3,
     "venues": 4, "ledger": 4, "storage": 4, "observers": 4, "analysis": 4,
@@ -35,6 +35,7 @@ NEIGHBOURS |= {
 NEIGHBOURS |= {("instruments", "errors"), ("instruments", "units")}
 NEIGHBOURS |= {("kernel.record", "kernel.memory"), ("events", "kernel.record"), ("kernel.compiler", "kernel.record")}
 NEIGHBOURS |= {("kernel.compiler", part) for part in ("kernel.shortcuts", "kernel.lean")}
+NEIGHBOURS |= {("kernel.lean", "kernel.lowering")}
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60
 
 

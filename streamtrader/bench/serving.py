@@ -6,12 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import streamtrader
+from streamtrader.processes import command_of, environment
 
 
 @contextmanager
@@ -21,12 +19,11 @@ def serving(cpu: int = 1) -> Iterator[int]:
     It is bound to `cpu` whatever this process is bound to: client and server on one core would wake each other for
     less than two cores do, and share it in a flood.
     """
-    command = [sys.executable, "-m", "streamtrader.bench.server"]
+    command = command_of("streamtrader.bench.server")
     taskset = shutil.which("taskset")
     if taskset is not None and (os.cpu_count() or 1) > cpu:
         command = [taskset, "-c", str(cpu), *command]
-    place = Path(streamtrader.__file__).parents[1]
-    with subprocess.Popen(command, cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         yield json.loads(server.stdout.readline())["port"]

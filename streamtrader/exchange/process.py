@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from streamtrader.errors import ConfigError, MarketFileError, StreamTraderError, VenueError
+from streamtrader.processes import command_of, environment
 
 READY_S = 30.0
 STOP_S = 2.0
@@ -79,16 +79,13 @@ async def start_exchange(
     arguments += [f"--dialect={dialect}", "--stamp"] if dialect != "binance" else []
     arguments += [f"--fault={fault}" for fault in faults]
     # It speaks no TLS, and the certificates that aiohttp loads on import would take a quarter of its start.
-    environment = os.environ | {"SSL_CERT_FILE": os.devnull}
     with tempfile.TemporaryFile() as stderr:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "streamtrader.exchange"),
-            *arguments,
+            *command_of("streamtrader.exchange", *arguments),
             stdin=PIPE,
             stdout=PIPE,
             stderr=stderr,
-            env=environment,
+            env=environment(SSL_CERT_FILE=os.devnull),
             start_new_session=True,
         )
         try:

@@ -33,12 +33,12 @@ KEPT_FOLDERS = 8  # caches of the newest so many source states stay on disk
 
 @intrinsic
 def call_at(typing_context: Any, address: Any, records: Any) -> Any:
-    """Call machine code by its address, with records (as pointers); it answers an int64."""
+    """Call machine code by its address, with records (as pointers) and numbers; it answers an int64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointers = [builder.extract_value(args[1], index) for index in range(len(records))]
-        kind = ir.FunctionType(ir.IntType(64), [pointer.type for pointer in pointers])
-        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), pointers)
+        values = [builder.extract_value(args[1], index) for index in range(len(records))]
+        kind = ir.FunctionType(ir.IntType(64), [value.type for value in values])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), values)
 
     return types.int64(address, records), codegen
 

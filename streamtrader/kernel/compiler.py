@@ -134,7 +134,9 @@ def _inner(function: Callable[..., Any]) -> Any:
     """What only compiled code calls. Numba hands no bounds check down from the caller, so each says its own."""
     is_checked = not function.__module__.startswith(UNCHECKED)
     options = METHOD_OPTIONS | {"boundscheck": is_checked}
-    return njit(**options, forceinline=hasattr(function, "is_inlined"))(function)
+    dispatcher = njit(**options, forceinline=hasattr(function, "is_inlined"))(function)
+    dispatcher.is_ours = True
+    return dispatcher
 
 
 @functools.cache

@@ -26,7 +26,7 @@ from streamtrader.kernel.calls import array_from, call_at
 from streamtrader.kernel.candles import FAR_NS
 from streamtrader.kernel.commands import obey
 from streamtrader.kernel.compiler import compiled_as, inlined
-from streamtrader.kernel.cuts import match, settle
+from streamtrader.kernel.cuts import arrive, match, settle
 from streamtrader.kernel.interest import after_fill
 from streamtrader.kernel.liquidation import margin_call
 from streamtrader.kernel.market import Market
@@ -226,7 +226,7 @@ def deliver_to_seats(
         account = state.accounts[seat.account]
         market.now_ns = market.event_ns
         while clock.delivery_count < limit:
-            seat.venue.arrivals(min(until_ns, seat.expiry_ns), market)
+            arrive(seat, told, market, min(until_ns, seat.expiry_ns), calls[index])
             answer_ns = seat.venue.reports.first_ns()
             if seat.expiry_ns < answer_ns and seat.expiry_ns <= until_ns:
                 market.now_ns = max(market.event_ns, seat.expiry_ns)

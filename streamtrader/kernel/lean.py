@@ -25,9 +25,12 @@ from numba.core.typed_passes import (
     AnnotateTypes,
     DumpParforDiagnostics,
     IRLegalization,
+    NativeLowering,
     NopythonRewrites,
 )
 from numba.core.untyped_passes import InlineClosureLikes
+
+from streamtrader.kernel.lowering import KernelLowering, call_of
 
 _numbers = itertools.count()
 
@@ -144,7 +147,7 @@ class NoDeletions(AnalysisPass):
 
 
 LEFT_OUT = {NopythonRewrites, AnnotateTypes, DumpParforDiagnostics}
-IN_PLACE = {IRLegalization: NoDeletions}
+IN_PLACE = {IRLegalization: NoDeletions, NativeLowering: KernelLowering}
 _passes: dict[tuple[bool, ...], Passes] = {}
 
 
@@ -191,7 +194,8 @@ class MethodCompiler(KernelCompiler):
         """A dispatcher wants a built-in of its own as entry point; this one refuses whatever it is called with."""
         result = super().compile_extra(function)
         entry: Any = {}.__getitem__
-        self.state.targetctx.insert_user_function(entry, result.fndesc, [result.library])
+        call = call_of(result.fndesc, [result.library])
+        self.state.targetctx._defns[entry].append(call, call.signature)
         return result._replace(entry_point=entry)
 
 

@@ -113,8 +113,9 @@ def _remembered_type_of_call(self: Any, context: Any, args: Any, kws: Any) -> An
 
 
 def _remembered_type_of_own_call(self: Any, context: Any, args: Any, kws: Any) -> Any:
-    """Of a function that is compiled for exactly these types."""
-    args, dispatcher = tuple(args), self.dispatcher
+    """Of a function that is compiled for exactly these types; ours once for all numbers of a type."""
+    dispatcher = self.dispatcher
+    args = tuple(map(types.unliteral, args)) if hasattr(dispatcher, "is_ours") else tuple(args)
     known = dispatcher.__dict__.setdefault("_known", {})
     if not kws and args in known:
         return known[args]

@@ -33,7 +33,7 @@ CLOCK_AT, ACCOUNTS_AT, ACCOUNTS, MARKETS_AT, MARKETS, SEATS_AT, SEATS, OUTBOX_AT
 # The parts of the loop that are compiled apart, and what each is called with.
 PARTS: dict[str, tuple[Callable[..., int], tuple[np.dtype[Any], ...]]] = {
     "settle_code": (settle_part, (SEAT, MARKET, ACCOUNT, OUTBOX, CALL)),
-    "match_code": (match_part, (SEAT, EVENT, MARKET)),
+    "match_code": (match_part, (SEAT, EVENT, MARKET, np.dtype(np.int64))),
     "deliver_code": (deliver_part, (CLOCK, ACCOUNT, MARKET, SEAT, OUTBOX, CALL)),
     "liquidate_code": (liquidate_part, (CLOCK, ACCOUNT, MARKET, SEAT, OUTBOX, CALL)),
 }

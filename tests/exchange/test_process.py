@@ -29,6 +29,14 @@ async def test_a_started_exchange_says_what_it_is_answers_and_stops():
     assert 0 == exchange.process.returncode
 
 
+async def test_files_where_somebody_works_are_not_taken_for_modules(tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise RuntimeError('a strategy of chance')\n")
+    monkeypatch.chdir(tmp_path)
+
+    async with start_exchange(speed="max") as exchange:
+        assert exchange.is_running
+
+
 async def test_a_market_file_that_cannot_be_read_is_an_error_with_its_message(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n")
 
