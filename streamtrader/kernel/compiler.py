@@ -52,10 +52,7 @@ def register(cls: type, layout: np.dtype[Any]) -> None:
     if record in _class_of_type:
         return
     _class_of_type[record] = cls
-    for name in dir(cls):
-        value = inspect.getattr_static(cls, name)
-        if name.startswith("_") or value is inspect.getattr_static(np.void, name, None):
-            continue
+    for name, value in records.members_of(cls).items():
         if name in (layout.fields or ()):
             continue
         if isinstance(value, bool | int | float):

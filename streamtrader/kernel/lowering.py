@@ -5,7 +5,7 @@ and to remove. Here a variable that is assigned once is a value wherever its ass
 and ranges are read without a structure in memory for each step, and a call passes the caller's place for an error on,
 so that one comparison tells whether to go on.
 
-What is not known here Numba writes as ever: functions that catch exceptions, bounds that are checked, other types.
+What is not known here Numba writes as ever: functions that catch exceptions, other types.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from llvmlite import ir as llvm
 from numba.core import cgutils, errors, imputils, ir, types
+from numba.core.callconv import RETCODE_USEREXC
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
@@ -33,6 +34,7 @@ class KernelLower(Lower):
         code = self.func_ir.func_id.func.__code__
         self._catches = self.func_ir.is_generator or _may_catch(code) or self._disable_sroa_like_opt
         self._ranges: dict[int, tuple[Any, Any]] = {}  # of steps of one: their beginning and end
+        self._out_of_bounds: Any = None  # where a wrong index leads, once there is one
         super().init()
 
     def setup_function(self, description: Any) -> None:
@@ -114,10 +116,10 @@ class KernelLower(Lower):
             value = context.unpack_value(builder, element, place, None if record.aligned else 1)
         else:
             structure = context.get_value_type(element)
-            shape = [llvm.Constant(each, list(values)) for each, values in
-                     zip(structure.elements[SHAPE:], (element.shape, element.strides), strict=True)]
-            null, parent, count, size = structure.elements[:DATA]
-            parts = [null(None), parent(None), count(element.nitems), size(element.size), llvm.Constant(structure.elements[DATA], llvm.Undefined)]
+            sizes = zip(structure.elements[SHAPE:], (element.shape, element.strides), strict=True)
+            shape = [llvm.Constant(each, list(values)) for each, values in sizes]
+            owner, parent, count, size, data = structure.elements[:SHAPE]
+            parts = [owner(None), parent(None), count(element.nitems), size(element.size), data(llvm.Undefined)]
             value = builder.insert_value(llvm.Constant(structure, [*parts, *shape]), place, DATA)
         return context.cast(builder, value, element, kind)
 
@@ -147,25 +149,43 @@ class KernelLower(Lower):
 
     def _is_plain(self, array: Any, index: Any) -> bool:
         return (
-            isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and isinstance(index, types.Integer)
-            and not self.context.enable_boundscheck
+            isinstance(array, types.Buffer) and array.ndim == 1 and array.layout == "C"
+            and isinstance(index, types.Integer)
         )  # fmt: skip
 
     def _place_of_item(self, array: Any, index: Any) -> Any:
         """A negative index counts from the end."""
         builder, kind = self.builder, self.typeof(index.name)
-        structure, at = self.loadvar(array.name), self.context.cast(self.builder, self.loadvar(index.name), kind, types.intp)
+        structure = self.loadvar(array.name)
+        at = self.context.cast(builder, self.loadvar(index.name), kind, types.intp)
         if kind.signed and not (isinstance(at, llvm.Constant) and at.constant >= 0):
             from_end = builder.add(at, builder.extract_value(structure, [SHAPE, 0]))
             at = builder.select(builder.icmp_signed("<", at, ZERO), from_end, at)
+        if self.context.enable_boundscheck:
+            self._check_bounds(at, builder.extract_value(structure, [SHAPE, 0]))
         return builder.gep(builder.extract_value(structure, DATA), [at])
+
+    def _check_bounds(self, at: Any, count: Any) -> None:
+        builder, convention = self.builder, self.context.call_conv
+        if self._out_of_bounds is None:
+            self._out_of_bounds = builder.append_basic_block()
+            with builder.goto_block(self._out_of_bounds):
+                convention.set_static_user_exc(builder, IndexError, ("index is out of bounds",))
+                builder.ret(RETCODE_USEREXC)
+        _go_on_if(builder, builder.icmp_unsigned("<", at, count), self._out_of_bounds)
 
     # --- ranges ---
 
     def _lower_call_normal(self, function: Any, expression: Any, signature: Any) -> Any:
-        is_range = isinstance(function, types.Function) and function.typing_key is range
-        if self._catches or not is_range or signature.return_type not in RANGES or len(signature.args) > 2:
-            return super()._lower_call_normal(function, expression, signature)
+        is_plain = len(expression.args) == len(signature.args)  # each said by itself and in its place
+        if is_plain and not self._catches and isinstance(function, types.Function):
+            if function.typing_key is range and signature.return_type in RANGES and len(signature.args) < 3:
+                return self._range(expression, signature)
+            if function.typing_key is len and isinstance(signature.args[0], types.Buffer):
+                return self.builder.extract_value(self._cast_var(expression.args[0], signature.args[0]), [SHAPE, 0])
+        return super()._lower_call_normal(function, expression, signature)
+
+    def _range(self, expression: Any, signature: Any) -> Any:
         bounds = [self._cast_var(each, types.int64) for each in expression.args]
         first, stop = bounds if len(bounds) == 2 else (ZERO, *bounds)
         structure = self.context.get_value_type(signature.return_type)
@@ -185,8 +205,7 @@ class KernelLower(Lower):
         left = builder.select(builder.icmp_signed(">", left, ZERO), left, ZERO)
         structure = self.context.get_value_type(kind)
         value = llvm.Constant(structure, [llvm.Constant(each, llvm.Undefined) for each in structure.elements])
-        parts = (self._slot_with(first), stop, ONE, self._slot_with(left))
-        for at, part in enumerate(parts):
+        for at, part in enumerate((self._slot_with(first), stop, ONE, self._slot_with(left))):
             value = builder.insert_value(value, part, at)
         return value
 
@@ -244,6 +263,12 @@ class KernelLowering(NativeLowering):
         return KernelLower
 
 
+def _go_on_if(builder: Any, condition: Any, otherwise: Any) -> None:
+    good = builder.append_basic_block()
+    builder.cbranch(condition, good, otherwise).set_weights([99, 1])
+    builder.position_at_end(good)
+
+
 def call_of(description: Any, libraries: Any) -> Any:
     """How others call a function that was compiled: an error goes on to their caller as it came."""
     as_ever = imputils.user_function(description, libraries)
@@ -261,12 +286,10 @@ def call_of(description: Any, libraries: Any) -> Any:
             slot = builder.alloca(result_type)
         packed = convention._get_arg_packer(description.argtypes).as_arguments(builder, args)
         code = builder.call(function, [slot, convention._get_excinfo_argument(caller), *packed])
-        failed, good = builder.append_basic_block(), builder.append_basic_block()
-        branch = builder.cbranch(builder.icmp_unsigned("==", code, code.type(0)), good, failed)
-        branch.set_weights([99, 1])
+        failed = builder.append_basic_block()
         with builder.goto_block(failed):
             builder.ret(code)
-        builder.position_at_end(good)
+        _go_on_if(builder, builder.icmp_unsigned("==", code, code.type(0)), failed)
         return context.get_returned_value(builder, description.restype, builder.load(slot))
 
     call.signature, call.libs = as_ever.signature, as_ever.libs  # type: ignore[attr-defined]

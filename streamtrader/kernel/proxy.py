@@ -8,13 +8,12 @@ writes the engine's memory.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
-from streamtrader.kernel.record import View
+from streamtrader.kernel.record import View, members_of
 
 Letter = Literal["q", "d", "?", "B", "H", "I"]  # of `memoryview.cast`
 _FORMATS: dict[str, Letter] = {"<i8": "q", "<f8": "d", "|b1": "?", "|u1": "B", "<u2": "H", "<u4": "I"}
@@ -32,10 +31,7 @@ def _proxy_class(layout: np.dtype[Any]) -> type:
     """The class of proxies of one layout."""
     cls = layout.type
     names: dict[str, Any] = {"__slots__": ("_memory", "_parts", "_words")}
-    for name in dir(cls):
-        value = inspect.getattr_static(cls, name)
-        if name.startswith("_") or value is inspect.getattr_static(np.void, name, None):
-            continue
+    for name, value in members_of(cls).items():
         if isinstance(value, View):
             names[name] = _part(name, _proxy_class(value.layout))
         else:

@@ -35,10 +35,21 @@ def _identity(cls: type) -> str:
     return name if _first_source.setdefault(name, source) == source else f"{name}~{source[:12]}"
 
 
+def _bases(cls: type) -> tuple[type, ...]:
+    """The classes that a record is made of; NumPy's has a hundred names, and no method of ours."""
+    return cls.__mro__[: cls.__mro__.index(np.void)]
+
+
+def members_of(cls: type) -> dict[str, Any]:
+    """What a class of records and those before it define for everybody, as it stands there."""
+    defined = {name: value for base in reversed(_bases(cls)) for name, value in vars(base).items()}
+    return {name: value for name, value in defined.items() if not name.startswith("_")}
+
+
 def _source_of(cls: type) -> str:
     """A hash over the code of the methods, wherever they are inherited from."""
     digest = hashlib.sha256()
-    for base in cls.__mro__[: cls.__mro__.index(np.void)]:  # NumPy has a hundred names there, and no method of ours
+    for base in _bases(cls):
         for name, value in sorted(vars(base).items()):
             if inspect.isfunction(value):
                 digest.update(name.encode() + _words_of(value.__code__) + repr(value.__defaults__).encode())

@@ -35,9 +35,9 @@ EVERYTHING = (*PARTS, LOOP, SCANNER, CLASSES)  # those of the loop first: the ot
 # take about as long. Compiled alone, the parts take 0.3 to 4 s.
 SHARES: dict[int, tuple[tuple[str, ...], ...]] = {
     1: (EVERYTHING,),
-    2: (("deliver_code", "settle_code", "liquidate_code", LOOP), ("match_code", SCANNER, CLASSES)),
-    3: (("deliver_code", "settle_code", "liquidate_code"), ("match_code", CLASSES), (LOOP, SCANNER)),
-    4: (("deliver_code", "liquidate_code"), ("settle_code", LOOP), ("match_code",), (SCANNER, CLASSES)),
+    2: (("deliver_code", "settle_code", "liquidate_code", CLASSES, LOOP), ("match_code", SCANNER)),
+    3: (("deliver_code", "liquidate_code", LOOP), ("match_code", CLASSES), ("settle_code", SCANNER)),
+    4: (("deliver_code", "liquidate_code"), ("settle_code", CLASSES), ("match_code",), (LOOP, SCANNER)),
 }
 HELPER_S_MOST = 120.0  # a helper that hangs is given up
 

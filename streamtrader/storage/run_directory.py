@@ -7,6 +7,7 @@ never leaves a run that cannot be started again.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -220,9 +221,14 @@ def _sources(folder: Path) -> Iterator[Path]:
     yield from sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
 
 
-def code_sha256(folder: Path | None = None) -> str:
+@functools.cache  # what runs is what was there when it was loaded
+def code_sha256() -> str:
     """Identity of the package's sources, of which a run's manifest speaks."""
-    folder = folder or Path(__file__).parents[1]
+    return folder_sha256(Path(__file__).parents[1])
+
+
+def folder_sha256(folder: Path) -> str:
+    """Identity of the sources in a folder."""
     return files_sha256(_sources(folder), relative_to=folder)
 
 

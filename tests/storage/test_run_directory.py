@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamtrader.errors import LayoutChanged, RunDirectoryError, RunLocked
-from streamtrader.storage.run_directory import RunDirectory, code_sha256, json_sha256
+from streamtrader.storage.run_directory import RunDirectory, code_sha256, folder_sha256, json_sha256
 
 NOW_NS = 1_795_000_000 * 1_000_000_000
 LOCKER = """
@@ -176,11 +176,11 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
 
 def test_hashes_follow_the_content(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("1")
-    first = code_sha256(tmp_path)
+    first = folder_sha256(tmp_path)
     (tmp_path / "a.txt").write_text("not code")
-    assert code_sha256(tmp_path) == first
+    assert folder_sha256(tmp_path) == first
     (tmp_path / "a.py").write_text("2")
-    assert code_sha256(tmp_path) != first
+    assert folder_sha256(tmp_path) != first
     assert len(code_sha256()) == 64
     assert json_sha256({"a": 1, "b": [2]}) == json_sha256({"b": [2], "a": 1})
     assert json_sha256({"a": 1}) != json_sha256({"a": 2})
