@@ -4,7 +4,7 @@ The path of the request says what to send; a close frame follows.
 
     /flood/KIND/COUNT                  as fast as TCP takes them, 64 KiB a write, stamps a millisecond apart
     /paced/KIND/COUNT/PER_SECOND       one frame a write at a fixed rate, stamped just before it
-    /burst/KIND/COUNT/SIZE/PERIOD_US   SIZE frames in one write every period, stamped just before it
+    /burst/KIND/COUNT/SIZE/PERIOD_US   SIZE frames in one write every period, stamped with the time that it is due
 
 KIND: trade, book, depth10, depth20 (levels a side), mixed50 (all of these, of 50 symbols). Any other request is answered with a depth snapshot just older than the
 first depth frame, so that a book can be synchronised. It prints its port as JSON, is meant for one client at a time,
@@ -94,7 +94,7 @@ def paced(client: socket.socket, frames: list[bytes], per_second: float) -> None
 
 
 def burst(client: socket.socket, frames: list[bytes], size: int, period_us: int) -> None:
-    """Everything but the stamp is made beforehand: what the server does after it would count as the client's."""
+    """Everything is made beforehand: what the server does after the stamp counts as the client's."""
     messages = [message(head, STAMP_BASE_NS) for head in frames]
     due_ns = time.monotonic_ns() + LEAD_NS
     for at in range(0, len(messages), size):
@@ -102,8 +102,9 @@ def burst(client: socket.socket, frames: list[bytes], size: int, period_us: int)
         ends = np.cumsum([len(each) for each in part]) - TAIL_BYTES
         places = ends[:, None] + np.arange(STAMP_DIGITS)
         write = np.frombuffer(b"".join(part), np.uint8).copy()
+        due_ns = max(due_ns, time.monotonic_ns() + LEAD_NS)
+        write[places] = np.frombuffer(b"%d" % (STAMP_BASE_NS + due_ns), np.uint8)
         wait_until(due_ns)
-        write[places] = np.frombuffer(b"%d" % stamp_ns(), np.uint8)
         client.sendall(write.data)
         due_ns += period_us * 1000
 
