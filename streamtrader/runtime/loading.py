@@ -134,7 +134,7 @@ def rules_of(settings: RiskSettings) -> list[risk.RiskRule]:
     return [make(section) for section, make in wanted if section.is_enabled]
 
 
-def names_of(instruments: Sequence[Instrument]) -> dict[str, int]:
+def places_of(instruments: Sequence[Instrument]) -> dict[str, int]:
     """Where the instruments are by name; one without separators is good at every venue: `BTCUSDT` for `BTC/USDT`."""
     joined = {instrument.base + instrument.quote: at for at, instrument in enumerate(instruments)}
     return joined | {instrument.symbol: at for at, instrument in enumerate(instruments)}
@@ -142,7 +142,7 @@ def names_of(instruments: Sequence[Instrument]) -> dict[str, int]:
 
 def placements_of(settings: Settings, instruments: Sequence[Instrument]) -> list[Placement]:
     """Every strategy on every instrument it names; one that names none runs on all."""
-    own, known = tuple(instrument.symbol for instrument in instruments), names_of(instruments)
+    own, known = tuple(instrument.symbol for instrument in instruments), places_of(instruments)
     placements: list[Placement] = []
     for owner, wanted in enumerate(settings.strategies):
         symbols = wanted.instruments or own

@@ -13,7 +13,7 @@ import structlog
 from streamtrader.observers.health import MonitorServer
 from streamtrader.observers.screen import log_status, show_live
 from streamtrader.runtime import figures
-from streamtrader.runtime.loading import label_of, names_of
+from streamtrader.runtime.loading import label_of, places_of
 from streamtrader.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _tell_attachments(session: Session) -> None:
         log.info("strategy attached", **line)
     placed = {placement.name for placement in session.engine.placements}
     for wanted in session.settings.strategies:
-        missing = set(wanted.instruments) - set(names_of(session.feed.instruments))
+        missing = set(wanted.instruments) - set(places_of(session.feed.instruments))
         if label_of(wanted) not in placed or missing:
             log.warning("strategy not attached", strategy=label_of(wanted), missing=sorted(missing))
 

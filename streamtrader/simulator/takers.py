@@ -157,12 +157,14 @@ class Takers(Desk):
     def trade(self, index: int, due_ns: int, market: Market) -> int:
         """Take what the limit reaches, up to an own order on the other side; returns where the order stands now.
 
-        -1: it was cancelled rather than trade with its owner.
+        -1: it was cancelled rather than trade with its owner. However often own orders interrupt it, it is one order
+        to the price, whose mean impact is that of its whole size.
         """
         order = self.orders[index]
+        shift = self.shift_for(order, due_ns, market) if self.has_impact else 0.0
         for _ in range(len(self.orders)):
             barrier = self.own_price(order)
-            self.take(order, due_ns, market, barrier)
+            self.take(order, due_ns, market, barrier, shift)
             if order.lots == 0 or barrier < 0 or not order.reaches(barrier):
                 return index
             order_id, mode = order.id, self.self_trade
@@ -195,11 +197,10 @@ class Takers(Desk):
                 return index
         return -1
 
-    def take(self, order: Resting, due_ns: int, market: Market, barrier: int) -> None:
+    def take(self, order: Resting, due_ns: int, market: Market, barrier: int, shift: float) -> None:
         """Walk the displayed levels, less what we took before, no further than `barrier` (-1: no end)."""
         side = 1 - order.side
         ticks = market.book.top[side]
-        shift = self.shift_for(order, due_ns, market) if self.has_impact else 0.0
         before_lots = order.lots
         for _ in range(LEVELS_WALKED):
             paid = shifted(ticks, shift, order.side)

@@ -17,11 +17,11 @@ from streamtrader.runtime.latencies import LatencyTerms
 from streamtrader.runtime.taking import OWN_STREAM, TakingTerms, taking_terms
 from streamtrader.simulator.impact import Impact
 from streamtrader.simulator.latency import Generator, Latencies
-from streamtrader.simulator.takers import shifted
+from streamtrader.simulator.takers import SelfTrade, shifted
 from streamtrader.simulator.venue import SimulatedVenue
 from streamtrader.units import NS_PER_S
 from tests.kernel.play import SECOND, TERMS, Script, planned, run
-from tests.kernel.players import IMMEDIATE, ORDER
+from tests.kernel.players import FILL_OR_KILL, IMMEDIATE, ORDER
 
 DAY = 1_440
 LINEAR = TakingTerms("almgren_chriss", impact_temporary=0.0, impact_permanent=2.0)
@@ -38,13 +38,13 @@ def deep():
     return Script().at(0).book([(100.0, 500.0)], [(101.0, 500.0), (102.0, 500.0)])
 
 
-def after_minutes(taking, *plan, script=None, more=(1_000,)):
+def after_minutes(taking, *plan, script=None, more=(1_000,), **terms):
     """Closes of 100, 101, 100 and 101: 1.0 a minute, and a volatility of log 1.01 a minute."""
     script = minutes(script or deep(), 100.0, 101.0, 100.0, 101.0, 100.0)
     for at in (0, *more):
         script.at(240_100 + at).level(BID, 50.0, 1.0)
     steps = [(240_100 + at, *line) for at, *line in plan]
-    return run(script, lambda: planned(*steps), terms=replace(TERMS, cash_quote=1e7, taking=taking))
+    return run(script, lambda: planned(*steps), terms=replace(TERMS, cash_quote=1e7, taking=taking, **terms))
 
 
 def prices(outcome):
@@ -108,6 +108,19 @@ def test_a_limit_holds_against_the_own_impact():
 
     assert outcome.fills() == []
     assert len(outcome.rows(OutboxKind.CANCELLED)) == 1
+
+
+def test_all_or_nothing_is_all_where_an_own_order_has_to_go_first():
+    """What was taken before the own order went is a part of the same order: its impact is not paid once more."""
+    whole = math.log(1.01) * math.sqrt(DAY) * 600.0 / DAY
+
+    outcome = after_minutes(
+        LINEAR, (0, ORDER, SELL, 1.0, 101.0), (100, ORDER, BUY, 600.0, 125.0), (100, FILL_OR_KILL, 1),
+        more=(100, 1_000), self_trade=SelfTrade.CANCEL_MAKER,
+    )  # fmt: skip
+
+    assert prices(outcome) == [math.ceil(10_100 * (1 + whole)), math.ceil(10_200 * (1 + whole))]
+    assert sum(lots for _, _, lots in outcome.fills()) == 600_000
 
 
 def test_without_a_measure_of_the_market_there_is_no_impact():
