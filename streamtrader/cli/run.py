@@ -105,13 +105,14 @@ def run(
         sys.stderr.write(f"{said}: `streamtrader run --paper` trades on paper\n")
         raise typer.Exit(REFUSED if live else USAGE)
     with told_errors(options):
-        from streamtrader.runtime.live import RunOptions
-
         dry = ["engine.is_dry=true"] if dry_run else []
         past = [] if warmup is None else [f"candles.warmup={warmup}"]
         settings = settings_of(options, *_market_overrides(venue, market, seed, speed), *dry, *past)
         _check_embedded(settings, market, seed, speed)
-        wanted = RunOptions(directory, seconds_of(for_), max_events, resume, record_raw)
+        for_s = seconds_of(for_)
+        from streamtrader.runtime.live import RunOptions  # it takes a second: mistakes are told before
+
+        wanted = RunOptions(directory, for_s, max_events, resume, record_raw)
         _run_loop(_run_paper(settings, wanted, options))
 
 
@@ -190,12 +191,13 @@ def record(
     """Write a tape of a market without trading it; exit 6 when the disk is full."""
     options = common(config, overrides, is_json=as_json, is_verbose=verbose)
     with told_errors(options):
+        settings = settings_of(options, *_market_overrides(venue, market, seed, speed))
+        _check_embedded(settings, market, seed, speed)
+        for_s = seconds_of(for_)
         from streamtrader.runtime.recording import RecordOptions, record_market
         from streamtrader.storage.segments import limits_of
 
-        wanted = RecordOptions(out, raw, limits_of(segment_mib, segment_minutes), seconds_of(for_), max_events)
-        settings = settings_of(options, *_market_overrides(venue, market, seed, speed))
-        _check_embedded(settings, market, seed, speed)
+        wanted = RecordOptions(out, raw, limits_of(segment_mib, segment_minutes), for_s, max_events)
         found: dict[str, Any] = {}
 
         async def work() -> None:
