@@ -78,13 +78,13 @@ async def start_exchange(
     arguments += [f"--port={port}"] + ([] if after_ns is None else [f"--after-ns={after_ns}"])
     arguments += [f"--dialect={dialect}", "--stamp"] if dialect != "binance" else []
     arguments += [f"--fault={fault}" for fault in faults]
-    # It speaks no TLS, and the certificates that aiohttp loads on import would take a quarter of its start.
     with tempfile.TemporaryFile() as stderr:
         process = await asyncio.create_subprocess_exec(
             *command_of("streamtrader.exchange", *arguments),
             stdin=PIPE,
             stdout=PIPE,
             stderr=stderr,
+            # It speaks no TLS, and the certificates that aiohttp loads on import would take a quarter of its start.
             env=environment(SSL_CERT_FILE=os.devnull),
             start_new_session=True,
         )
