@@ -1,7 +1,7 @@
 """From typed code to intermediate code, in as few instructions as it takes.
 
-Numba writes about three times as many for the next pass to remove, and each costs its time to make, to print, to parse
-and to remove. Here a variable that is assigned once is a value wherever its assignment comes first, arrays of records
+Numba writes almost twice as many for the next pass to remove, and each costs its time to make, to print, to parse and
+to remove. Here a variable that is assigned once is a value wherever its assignment comes first, arrays of records
 and ranges are read without a structure in memory for each step, and a call passes the caller's place for an error on,
 so that one comparison tells whether to go on.
 

@@ -3,7 +3,8 @@
 Four fifths of a cold compile were Python, and most of that was work done again: the type of `a + b` was looked for among
 dozens of candidates at every plus, all registries were read again for every function, the lifetimes of variables were
 worked out after every pass, and the type of a record, which spells out all its fields, was escaped into every symbol.
-What is compiled stays the same, byte for byte but for its symbols.
+What is compiled stays the same but for its symbols, and for functions of ours that Numba would compile again for each
+constant.
 
 Numba is private inside, so the package wants one minor series of it, and tests compare compiled with uncompiled runs.
 """
